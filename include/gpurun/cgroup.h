@@ -1,0 +1,109 @@
+#pragma once
+
+#include <gpurun/spec.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sys/fd.h"
+
+/// Control groups: pure translation of resources to writes, and managers that carry them out. Everything here runs in the host
+/// process; the container process only writes "0" to the descriptors of Entry::tasks. Three rules come from measurements:
+/// starting a container never writes to cgroup.procs (an RCU grace period of 8 ms or more), on v1 the single-threaded child writes
+/// "0" to each `tasks` file, on v2 it is cloned into the cgroup.
+namespace gpurun::cgroup {
+
+enum class Layout { v1, hybrid, v2 };
+enum class Driver { cgroupfs, systemd, disabled };
+
+/// A mounted hierarchy of the host.
+struct Hierarchy {
+    std::vector<std::string> controllers;  ///< {"cpu","cpuacct"}, {"name=systemd"}; empty for cgroup2.
+    std::string mount_point;               ///< "/sys/fs/cgroup/memory"
+    std::string own_path;                  ///< This process's cgroup in it, "/" at the root.
+};
+
+/// What the host has. Hybrid: v1 hierarchies with limits and a cgroup2 hierarchy beside them.
+struct Mounts {
+    Layout layout = Layout::v2;
+    std::vector<Hierarchy> hierarchies;
+};
+
+/// Reads /proc/self/cgroup and checks each mount point by statfs; the mount table is read only when that does not suffice.
+Mounts probe();
+
+/// A container's directory in one hierarchy.
+struct Directory {
+    std::vector<std::string> controllers;
+    std::string path;       ///< Absolute, "/sys/fs/cgroup/memory/docker/ID".
+    bool created = false;   ///< Made by gpurun, so `delete` removes it.
+};
+
+/// Where a container's cgroup is; part of the container's record on disk.
+struct Location {
+    Layout layout = Layout::v2;
+    Driver driver = Driver::cgroupfs;
+    std::string path;  ///< Below each mount point: "/docker/ID". As seen in /proc/PID/cgroup.
+    std::string unit;  ///< systemd: "docker-ID.scope"; else empty.
+    std::string slice;
+    std::vector<Directory> directories;
+};
+
+/// Resolves linux.cgroupsPath (config-linux.md#cgroups-path) as runc does. Pure. Throws Error for an invalid path.
+Location locate(const Mounts& mounts, Driver driver, const std::string& cgroups_path, const std::string& id, bool rootless);
+
+/// One write below the container's cgroup: "memory.max" ← "1048576".
+struct Write {
+    std::string controller;  ///< "memory"; picks the v1 hierarchy and names the controller in errors.
+    std::string file;
+    std::string value;
+    bool optional = false;  ///< ENOENT is not an error (hugetlb rsvd, swap accounting off and nothing asked).
+    bool operator==(const Write&) const = default;
+};
+
+/// The resources, devices apart, as writes in the order the kernel needs. Pure. Throws Error for values that cannot be converted.
+std::vector<Write> translate(Layout layout, const spec::Resources& resources);
+
+/// The device rules that are in force: the configured ones in order, then those every container needs (null, zero, ptys, mknod …).
+std::vector<spec::DeviceRule> device_rules(const std::vector<spec::DeviceRule>& configured);
+
+/// How a new process enters: cloned into \a directory (v2), and/or by writing "0" to each of \a tasks, itself, single-threaded.
+struct Entry {
+    sys::Fd directory;
+    std::vector<sys::Fd> tasks;
+};
+
+enum class Freeze { thawed, frozen };
+
+/// One container's cgroup. Implementations: v1 (also hybrid), v2, systemd (whose scope is made by the helper, limits as files).
+class Manager {
+ public:
+    virtual ~Manager() = default;
+
+    /// Makes the directories and enables controllers. Throws Error(EBUSY) for a populated or frozen cgroup. Sets Directory::created.
+    virtual void create(const spec::Resources& resources) = 0;
+    virtual void apply(const std::vector<Write>& writes) = 0;
+    /// Replaces the device filter atomically: v1 files, v2 BPF program.
+    virtual void set_devices(const std::vector<spec::DeviceRule>& rules) = 0;
+    /// The entry for a process to be cloned. \a sub_path: "" or a cgroup below the container's (exec --cgroup).
+    virtual Entry entry(const std::string& sub_path) = 0;
+    /// Moves a process by cgroup.procs; slow, for processes that gpurun did not clone.
+    virtual void attach(int pid) = 0;
+    /// Waits until the state is reached; thaws again when freezing fails.
+    virtual void freeze(Freeze state) = 0;
+    virtual bool is_frozen() = 0;
+    /// Sends \a signal to every process; SIGKILL by cgroup.kill where it exists. Never leaves anything frozen.
+    virtual void kill(int signal) = 0;
+    /// All pids in the cgroup and below it.
+    virtual std::vector<int> processes() = 0;
+    /// Removes what was created, leaf first, with bounded retries on EBUSY. Absent directories are fine.
+    virtual void remove() = 0;
+    virtual const Location& location() const = 0;
+};
+
+std::unique_ptr<Manager> manager(Location location);
+
+}  // namespace gpurun::cgroup

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Holds the includes of src/ and include/ to the table in layers.txt."""
+import pathlib
+import re
+import sys
+
+here = pathlib.Path(__file__).resolve().parent
+root = here.parent.parent
+allowed = {}
+for line in (here / "layers.txt").read_text().splitlines():
+    if line and not line.startswith("#"):
+        module, _, rest = line.partition(":")
+        allowed[module] = {module, *rest.split()}
+
+# The public headers belong to the module they declare; error.h is base's.
+public = {"error": "base"}
+problems = []
+for path in sorted([*root.glob("src/**/*.h"), *root.glob("src/**/*.cpp"), *root.glob("include/gpurun/*.h")]):
+    module = public.get(path.stem, path.stem) if path.parent.name == "gpurun" else path.relative_to(root / "src").parts[0]
+    if module not in allowed:
+        problems.append(f"{path.relative_to(root)}: module {module} has no row in tests/style/layers.txt")
+        continue
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        found = re.match(r'#include (?:"(\w+)/|<gpurun/(\w+)\.h>)', line)
+        if not found:
+            continue
+        used = found[1] or public.get(found[2], found[2])
+        if used not in allowed[module]:
+            problems.append(f"{path.relative_to(root)}:{number}: {module} may not include {used}")
+print("\n".join(problems) or f"layers: {len(allowed)} modules hold")
+sys.exit(bool(problems))
