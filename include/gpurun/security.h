@@ -9,7 +9,8 @@
 
 #include "sys/fd.h"
 
-/// Capabilities, seccomp and LSM labels. Names become values in the host process (pure); applying happens in the container process.
+/// Capabilities, seccomp and LSM labels. Names become values in the host process (pure); applying happens in the
+/// container process.
 namespace gpurun::security {
 
 /// Bit n is capability number n.
@@ -18,17 +19,23 @@ struct CapabilitySets {
     bool operator==(const CapabilitySets&) const = default;
 };
 
-/// Names to bits. Unknown names and those above \a last (the kernel's last capability) are dropped and added to \a unknown (a MUST warn
-/// of config.md); ambient is cut to inheritable ∩ permitted.
+/// Names to bits. Unknown names, those outside \a known and ambient ones that are not also inheritable and permitted
+/// are dropped and added once to \a unknown, for the warning that config.md#linux-process demands. Pure.
 CapabilitySets resolve(const spec::Capabilities& names, std::uint64_t known, std::vector<std::string>& unknown);
-/// The bit of "CAP_NET_RAW" (prefix and case optional); nothing when unknown. `names()` lists all for `features`.
+/// The set of all capabilities this kernel has; two cheap system calls.
+std::uint64_t known_capabilities();
+/// The bit of "CAP_NET_RAW" (prefix and case optional); -1 when unknown. `capability_names` lists all for `features`.
 int capability_number(const std::string& name);
 std::vector<std::string> capability_names();
+/// "CAP_CHOWN CAP_KILL": the names of the bits in \a set, for messages.
+std::string describe_capabilities(std::uint64_t set);
 
-/// Drops every capability that is not in \a sets from the bounding set. Needs CAP_SETPCAP. Runs in the container.
+/// Drops every capability that is not in \a bounding from the bounding set. Needs CAP_SETPCAP unless nothing is left to
+/// drop. Runs in the container.
 void drop_bounding(std::uint64_t bounding);
-/// Sets permitted, effective, inheritable, then ambient. Bits that this process does not hold are dropped (a debug message names them).
-/// Runs in the container, after setuid with keep-caps.
+/// Sets permitted, effective, inheritable, then ambient. Bits that this process does not hold are dropped with one
+/// warning that names them (config.md#linux-process: what can't be granted MUST be warned about). Runs in the
+/// container, after setuid with keep-caps.
 void apply(const CapabilitySets& sets);
 
 /// A compiled profile. Empty program: no seccomp.
@@ -38,8 +45,9 @@ struct Filter {
     bool notifies = false;    ///< A rule has SCMP_ACT_NOTIFY: loading gives a listener.
 };
 
-/// config-linux.md#seccomp → BPF by our own generator: ranges merged, binary search by syscall number, one part per architecture; a
-/// syscall newer than all in the profile gives ENOSYS as in runc. Pure. Throws Error naming the rule for invalid profiles.
+/// config-linux.md#seccomp → BPF by our own generator: ranges merged, binary search by syscall number, one part per
+/// architecture; a syscall newer than all in the profile gives ENOSYS as in runc. Pure. Throws Error naming the rule
+/// for invalid profiles.
 Filter compile(const spec::Seccomp& profile);
 
 /// Loads the filter into this process; returns the listener when it notifies. Runs in the container.
@@ -52,7 +60,20 @@ std::vector<std::string> seccomp_operators();
 std::vector<std::string> seccomp_architectures();
 
 enum class Lsm { none, apparmor, selinux };
-/// The LSM that can label processes on this host.
+/// The LSM that can label processes on this host. Runs in the host process: it reads /sys.
 Lsm active_lsm();
+/// \a label if \a wanted is the active LSM; else warns that it is ignored and returns "". Asks nothing when the label
+/// is empty.
+std::string usable_label(Lsm wanted, const std::string& label);
+
+/// What the next execve of this thread gets, and what it creates from now on. \a proc: a private procfs of the
+/// process's own pid namespace (CVE-2019-16884, CVE-2025-52881: never the container's /proc). Run in the container;
+/// throw Error naming profile or label.
+void set_apparmor_profile(sys::FdRef proc, const std::string& profile);
+void set_selinux_label(sys::FdRef proc, const std::string& label);
+/// Keys (the session keyring) made by this thread get \a label; "" resets.
+void set_selinux_key_label(sys::FdRef proc, const std::string& label);
+/// Sockets made by this thread get \a label; "" resets.
+void set_selinux_socket_label(sys::FdRef proc, const std::string& label);
 
 }  // namespace gpurun::security
