@@ -1,0 +1,71 @@
+"""The cgroup layouts that a container may meet; each is made in a mount namespace of its own, so the machine keeps its own."""
+import ctypes
+import os
+import pathlib
+import subprocess
+
+CGROUP = pathlib.Path("/sys/fs/cgroup")
+MODES = ("v1", "v2", "hybrid")
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def mounts():
+    """The mount table of this namespace: (mount point, file system type) pairs."""
+    table = []
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        table.append((left.split()[4], right.split()[0]))
+    return table
+
+
+def host_layout():
+    """How the machine itself mounts cgroups: v1, v2 or hybrid."""
+    types = dict(mounts())
+    if types.get(str(CGROUP)) == "cgroup2":
+        return "v2"
+    return "hybrid" if types.get(str(CGROUP / "unified")) == "cgroup2" else "v1"
+
+
+def why_not(mode):
+    """Says why this machine cannot have the layout \\a mode, or None if it can."""
+    if os.geteuid() != 0:
+        return "needs root: containers of these tests have no user namespace"
+    if mode != "v2" and host_layout() == "v2":
+        return "this machine binds every controller to cgroup2"
+    if mode == "hybrid" and host_layout() == "v1":
+        return "this machine has no cgroup2 mount beside its v1 hierarchies"
+    return None
+
+
+def enter(mode):
+    """Turns /sys/fs/cgroup of this (private) mount namespace into \\a mode and adopts orphaned containers."""
+    if mode == "v1" and host_layout() == "hybrid":
+        subprocess.run(["umount", CGROUP / "unified"], check=True)
+    if mode == "v2" and host_layout() != "v2":
+        subprocess.run(["umount", "-R", CGROUP], check=True)
+        subprocess.run(["mount", "-t", "cgroup2", "cgroup2", CGROUP], check=True)
+    # An engine's shim is the reaper of its containers; here this process is.
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hierarchies():
+    """Every mounted cgroup hierarchy: directories below which a runtime may have made cgroups."""
+    return [pathlib.Path(point) for point, kind in mounts() if kind in ("cgroup", "cgroup2")]
+
+
+def controllers():
+    """Controllers that this layout can really limit with."""
+    if host_layout() == "v2":
+        return set((CGROUP / "cgroup.controllers").read_text().split())
+    return {name for point in hierarchies() for name in point.name.split(",")}
+
+
+def cgroup_of(pid, controller):
+    """The directory of \\a pid's cgroup for \\a controller under /sys/fs/cgroup."""
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if host_layout() == "v2" and not names:
+            return CGROUP / path.lstrip("/")
+        if host_layout() != "v2" and controller in names.split(","):
+            return CGROUP / controller / path.lstrip("/")
+    raise AssertionError(f"process {pid} is in no cgroup of {controller}")
