@@ -10,10 +10,10 @@
 
 #include "sys/fd.h"
 
-/// Control groups: pure translation of resources to writes, and managers that carry them out. Everything here runs in the host
-/// process; the container process only writes "0" to the descriptors of Entry::tasks. Three rules come from measurements:
-/// starting a container never writes to cgroup.procs (an RCU grace period of 8 ms or more), on v1 the single-threaded child writes
-/// "0" to each `tasks` file, on v2 it is cloned into the cgroup.
+/// Control groups: pure translation of resources to writes, and managers that carry them out. Everything here runs in
+/// the host process; the container process only writes "0" to the descriptors of Entry::tasks. Three rules come from
+/// measurements: starting a container never writes to cgroup.procs (an RCU grace period of 8 ms or more), on v1 the
+/// single-threaded child writes "0" to each `tasks` file, on v2 it is cloned into the cgroup.
 namespace gpurun::cgroup {
 
 enum class Layout { v1, hybrid, v2 };
@@ -32,14 +32,15 @@ struct Mounts {
     std::vector<Hierarchy> hierarchies;
 };
 
-/// Reads /proc/self/cgroup and checks each mount point by statfs; the mount table is read only when that does not suffice.
+/// Reads /proc/self/cgroup and checks each mount point by statfs; the mount table is read only when that does not
+/// suffice.
 Mounts probe();
 
 /// A container's directory in one hierarchy.
 struct Directory {
     std::vector<std::string> controllers;
-    std::string path;       ///< Absolute, "/sys/fs/cgroup/memory/docker/ID".
-    bool created = false;   ///< Made by gpurun, so `delete` removes it.
+    std::string path;      ///< Absolute, "/sys/fs/cgroup/memory/docker/ID".
+    bool created = false;  ///< Made by gpurun, so `delete` removes it.
 };
 
 /// Where a container's cgroup is; part of the container's record on disk.
@@ -53,7 +54,8 @@ struct Location {
 };
 
 /// Resolves linux.cgroupsPath (config-linux.md#cgroups-path) as runc does. Pure. Throws Error for an invalid path.
-Location locate(const Mounts& mounts, Driver driver, const std::string& cgroups_path, const std::string& id, bool rootless);
+Location locate(const Mounts& mounts, Driver driver, const std::string& cgroups_path, const std::string& id,
+                bool rootless);
 
 /// One write below the container's cgroup: "memory.max" ← "1048576".
 struct Write {
@@ -64,13 +66,16 @@ struct Write {
     bool operator==(const Write&) const = default;
 };
 
-/// The resources, devices apart, as writes in the order the kernel needs. Pure. Throws Error for values that cannot be converted.
+/// The resources, devices apart, as writes in the order the kernel needs. Pure. Throws Error for values that cannot be
+/// converted.
 std::vector<Write> translate(Layout layout, const spec::Resources& resources);
 
-/// The device rules that are in force: the configured ones in order, then those every container needs (null, zero, ptys, mknod …).
+/// The device rules that are in force: the configured ones in order, then those every container needs (null, zero,
+/// ptys, mknod …).
 std::vector<spec::DeviceRule> device_rules(const std::vector<spec::DeviceRule>& configured);
 
-/// How a new process enters: cloned into \a directory (v2), and/or by writing "0" to each of \a tasks, itself, single-threaded.
+/// How a new process enters: cloned into \a directory (v2), and/or by writing "0" to each of \a tasks, itself,
+/// single-threaded.
 struct Entry {
     sys::Fd directory;
     std::vector<sys::Fd> tasks;
@@ -78,12 +83,14 @@ struct Entry {
 
 enum class Freeze { thawed, frozen };
 
-/// One container's cgroup. Implementations: v1 (also hybrid), v2, systemd (whose scope is made by the helper, limits as files).
+/// One container's cgroup. Implementations: v1 (also hybrid), v2, systemd (whose scope is made by the helper, limits as
+/// files).
 class Manager {
  public:
     virtual ~Manager() = default;
 
-    /// Makes the directories and enables controllers. Throws Error(EBUSY) for a populated or frozen cgroup. Sets Directory::created.
+    /// Makes the directories and enables controllers. Throws Error(EBUSY) for a populated or frozen cgroup. Sets
+    /// Directory::created.
     virtual void create(const spec::Resources& resources) = 0;
     virtual void apply(const std::vector<Write>& writes) = 0;
     /// Replaces the device filter atomically: v1 files, v2 BPF program.

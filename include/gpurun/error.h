@@ -6,8 +6,9 @@
 
 namespace gpurun {
 
-/// What went wrong: the kernel's errno (0 when no system call is behind it) and the call with its object, such as `openat2(/dev)`.
-/// The only error channel of gpurun: thrown by `sys` and by validation, caught in main, at the container process's entry and around hooks.
+/// What went wrong: the kernel's errno (0 when no system call is behind it) and the call with its object, such as
+/// `openat2(/dev)`. The only error channel of gpurun: thrown by `sys` and by validation, caught in main, at the
+/// container process's entry and around hooks.
 struct Error {
     int code = 0;
     std::string message;

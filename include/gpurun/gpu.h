@@ -9,12 +9,14 @@
 
 #include "sys/fd.h"
 
-/// The GPU as a function: request (from the spec) + inventory (of a host root) + image (of the container's root) → edits. CDI files and
-/// engines' NVIDIA hook entries become the same edits. Edits are applied to the Spec before the plan is built; what the spec has no word
-/// for (links, covered files, loader cache) is in RootfsEdits, which the plan turns into steps. Nothing outside src/gpu knows a vendor.
+/// The GPU as a function: request (from the spec) + inventory (of a host root) + image (of the container's root) →
+/// edits. CDI files and engines' NVIDIA hook entries become the same edits. Edits are applied to the Spec before the
+/// plan is built; what the spec has no word for (links, covered files, loader cache) is in RootfsEdits, which the plan
+/// turns into steps. Nothing outside src/gpu knows a vendor.
 namespace gpurun::gpu {
 
-/// A symbolic link to make in the root file system; an equal one is left, another file is replaced, a directory is an error.
+/// A symbolic link to make in the root file system; an equal one is left, another file is replaced, a directory is an
+/// error.
 struct Link {
     std::string path;    ///< Absolute in the container.
     std::string target;  ///< As written into the link.
@@ -45,8 +47,8 @@ struct CacheEntry {
     bool operator==(const CacheEntry&) const = default;
 };
 
-/// What the container's root file system needs beyond config.json. Carried out in the container's mount namespace before pivot_root,
-/// in this order: links, files, cache, covers.
+/// What the container's root file system needs beyond config.json. Carried out in the container's mount namespace
+/// before pivot_root, in this order: links, files, cache, covers.
 struct RootfsEdits {
     std::vector<Link> links;
     std::vector<File> files;
@@ -85,13 +87,13 @@ struct Options {
     bool rootless = false;             ///< mknod and module loading are not possible.
 };
 
-/// Finds the requests in \a spec, discovers, edits \a spec in place and returns the rest. Without a request it does nothing at all and
-/// touches no file. Throws Error with one sentence: unknown GPU, no driver, version mismatch. Runs in the host process, no side effects
-/// on the host but for loading modules and making nodes where configured.
+/// Finds the requests in \a spec, discovers, edits \a spec in place and returns the rest. Without a request it does
+/// nothing at all and touches no file. Throws Error with one sentence: unknown GPU, no driver, version mismatch. Runs
+/// in the host process, no side effects on the host but for loading modules and making nodes where configured.
 RootfsEdits prepare(spec::Spec& spec, const Options& options);
 
-/// The image's ld.so.cache with \a entries added and winning. \a existing may be empty or hostile. Pure; never throws for bad input,
-/// but starts from an empty cache.
+/// The image's ld.so.cache with \a entries added and winning. \a existing may be empty or hostile. Pure; never throws
+/// for bad input, but starts from an empty cache.
 std::string merge_loader_cache(const std::string& existing, const std::vector<CacheEntry>& entries);
 
 }  // namespace gpurun::gpu

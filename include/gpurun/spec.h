@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
-/// The OCI runtime-spec 1.3 (config.json, Linux) as plain values. Property names are the spec's in lower_snake. Absent and null are
-/// the same: an empty string, vector, map or optional. What makes a value invalid is in `validate`; the JSON tables are in src/spec.
-/// Anchors name the file and heading of the spec.
+/// The OCI runtime-spec 1.3 (config.json, Linux) as plain values. Property names are the spec's in lower_snake. Absent
+/// and null are the same: an empty string, vector, map or optional. What makes a value invalid is in `validate`; the
+/// JSON tables are in src/spec. Anchors name the file and heading of the spec.
 namespace gpurun::spec {
 
-// ---- config.md -------------------------------------------------------------------------------------------------------------
+// ---- config.md
+// -------------------------------------------------------------------------------------------------------------
 
 struct Root {
     std::string path;  ///< Absolute or relative to the bundle.
@@ -103,15 +104,17 @@ struct Process {
 struct Hook {
     std::string path;
     std::vector<std::string> args;
-    std::optional<std::vector<std::string>> env;  ///< Absent: the runtime's own environment (startContainer: the process's).
-    std::optional<int> timeout;                   ///< Seconds.
+    std::optional<std::vector<std::string>>
+        env;                     ///< Absent: the runtime's own environment (startContainer: the process's).
+    std::optional<int> timeout;  ///< Seconds.
 };
 
 struct Hooks {
     std::vector<Hook> prestart, create_runtime, create_container, start_container, poststart, poststop;
 };
 
-// ---- config-linux.md -------------------------------------------------------------------------------------------------------
+// ---- config-linux.md
+// -------------------------------------------------------------------------------------------------------
 
 enum class NamespaceType { pid, network, mount, ipc, uts, user, cgroup, time };
 
@@ -142,9 +145,9 @@ struct NetDevice {
 /// config-linux.md#allowed-device-list
 struct DeviceRule {
     bool allow = false;
-    std::string type;  ///< "a", "c", "b"; empty is "a".
+    std::string type;                          ///< "a", "c", "b"; empty is "a".
     std::optional<std::int64_t> major, minor;  ///< Absent or -1: all.
-    std::string access;  ///< Of "rwm".
+    std::string access;                        ///< Of "rwm".
     bool operator==(const DeviceRule&) const = default;
 };
 
@@ -181,7 +184,8 @@ struct ThrottleDevice {
 struct BlockIo {
     std::optional<std::uint16_t> weight, leaf_weight;
     std::vector<WeightDevice> weight_device;
-    std::vector<ThrottleDevice> throttle_read_bps_device, throttle_write_bps_device, throttle_read_iops_device, throttle_write_iops_device;
+    std::vector<ThrottleDevice> throttle_read_bps_device, throttle_write_bps_device, throttle_read_iops_device,
+        throttle_write_iops_device;
 };
 
 struct HugepageLimit {
@@ -294,7 +298,8 @@ struct Spec {
     std::optional<Linux> linux;
 };
 
-// ---- runtime.md ------------------------------------------------------------------------------------------------------------
+// ---- runtime.md
+// ------------------------------------------------------------------------------------------------------------
 
 enum class Status { creating, created, running, paused, stopped };
 
@@ -317,7 +322,8 @@ Spec read(const std::string& path);
 Process read_process(const std::string& path);
 Resources read_resources(const std::string& text, const std::string& name);
 
-/// Everything the spec says MUST be an error and that can be told from the value alone. Throws Error with the property's path.
+/// Everything the spec says MUST be an error and that can be told from the value alone. Throws Error with the
+/// property's path.
 void validate(const Spec& spec);
 void validate(const Process& process);
 void validate(const Resources& resources);
@@ -327,7 +333,8 @@ std::string to_json(const Spec& spec);
 std::string to_json(const State& state);
 std::string to_json(const Process& process);
 
-/// runc's default config.json (`gpurun spec`), indented with tabs; \a rootless: with a user namespace and without what needs root.
+/// runc's default config.json (`gpurun spec`), indented with tabs; \a rootless: with a user namespace and without what
+/// needs root.
 std::string default_config(bool rootless);
 
 /// features.md: what this build knows, as JSON.

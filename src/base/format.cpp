@@ -1,5 +1,5 @@
-// The one translation unit with fmt's bodies: Debian ships no static fmt, and one copy keeps the others quick to compile.
-// Without a locale's thousands separator std::locale is not linked in: 300 KB and its start-up cost.
+// The one translation unit with fmt's bodies: Debian ships no static fmt, and one copy keeps the others quick to
+// compile. Without a locale's thousands separator std::locale is not linked in: 300 KB and its start-up cost.
 #define FMT_STATIC_THOUSANDS_SEPARATOR ','
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"

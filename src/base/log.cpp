@@ -57,7 +57,8 @@ void put(int fd, std::string_view line) noexcept {
 std::string line_of(Level level, std::string_view message) {
     const auto name = *name_of(level_names, level);
     if (state.format == Format::json)
-        return fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"}}\n", name, json_string(message), now_rfc3339());
+        return fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"}}\n", name, json_string(message),
+                           now_rfc3339());
     return fmt::format("time=\"{}\" level={} msg={}\n", now_rfc3339(), name, json_string(message));
 }
 

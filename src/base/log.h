@@ -5,9 +5,9 @@
 
 #include "base/text.h"
 
-/// Messages about what gpurun does. Engines read them: containerd takes the last "error" object of a JSON log, Podman needs the
-/// file to hold exactly one, so nothing below `error` is written to the log unless --debug asks for it, and warnings go to stderr
-/// only when there is no log file. The only process-wide state of gpurun.
+/// Messages about what gpurun does. Engines read them: containerd takes the last "error" object of a JSON log, Podman
+/// needs the file to hold exactly one, so nothing below `error` is written to the log unless --debug asks for it, and
+/// warnings go to stderr only when there is no log file. The only process-wide state of gpurun.
 namespace gpurun::log {
 
 enum class Level { error, warning, info, debug };

@@ -23,8 +23,8 @@ class ScopeExit {
     bool armed_ = true;
 };
 
-/// What has to be undone when an operation fails, newest first. A deed pushes its undo in the line after it; success dismisses all.
-/// Undo functions must not throw.
+/// What has to be undone when an operation fails, newest first. A deed pushes its undo in the line after it; success
+/// dismisses all. Undo functions must not throw.
 class Undo {
  public:
     Undo() = default;

@@ -15,7 +15,8 @@
 namespace gpurun::sys {
 namespace {
 
-// A concurrent rename or mount below the directory makes openat2 answer EAGAIN; an attacker can keep that up, so it is bounded.
+// A concurrent rename or mount below the directory makes openat2 answer EAGAIN; an attacker can keep that up, so it is
+// bounded.
 constexpr int max_attempts = 128;
 
 std::uint64_t resolve_flags(Resolve resolve) {
@@ -63,14 +64,17 @@ Fd try_open(const std::string& path, int flags, unsigned mode) noexcept {
     return try_open_at(FdRef(AT_FDCWD), path, flags, Resolve::anywhere, mode);
 }
 
-Fd open(const std::string& path, int flags, unsigned mode) { return open_at(FdRef(AT_FDCWD), path, flags, Resolve::anywhere, mode); }
+Fd open(const std::string& path, int flags, unsigned mode) {
+    return open_at(FdRef(AT_FDCWD), path, flags, Resolve::anywhere, mode);
+}
 
 std::string read_all(FdRef file, std::string_view name, std::size_t limit) {
     std::string text;
     std::size_t used = 0;
     struct stat facts {};
     // One spare byte lets a regular file be read with one read and one for its end.
-    text.resize(::fstat(file.get(), &facts) == 0 && facts.st_size > 0 ? static_cast<std::size_t>(facts.st_size) + 1 : 4096);
+    text.resize(::fstat(file.get(), &facts) == 0 && facts.st_size > 0 ? static_cast<std::size_t>(facts.st_size) + 1
+                                                                      : 4096);
     for (;;) {
         const auto got = ::read(file.get(), text.data() + used, text.size() - used);
         if (got < 0 && errno == EINTR) continue;
@@ -88,9 +92,12 @@ std::string read_file_at(FdRef directory, const std::string& path, Resolve resol
     return read_all(open_at(directory, path, O_RDONLY, resolve), path, limit);
 }
 
-std::string read_file(const std::string& path, std::size_t limit) { return read_file_at(FdRef(AT_FDCWD), path, Resolve::anywhere, limit); }
+std::string read_file(const std::string& path, std::size_t limit) {
+    return read_file_at(FdRef(AT_FDCWD), path, Resolve::anywhere, limit);
+}
 
-std::optional<std::string> try_read_file_at(FdRef directory, const std::string& path, Resolve resolve, std::size_t limit) noexcept {
+std::optional<std::string> try_read_file_at(FdRef directory, const std::string& path, Resolve resolve,
+                                            std::size_t limit) noexcept {
     const Fd file = try_open_at(directory, path, O_RDONLY, resolve);
     if (!file) return std::nullopt;
     try {
@@ -133,7 +140,8 @@ void write_all(FdRef file, std::string_view text, std::string_view name) {
 void replace_file_at(FdRef directory, const std::string& name, std::string_view text, unsigned mode) {
     const std::string temporary = format("{}.{}.tmp", name, ::getpid());
     {
-        const Fd file = open_at(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, Resolve::anywhere, mode);
+        const Fd file =
+            open_at(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, Resolve::anywhere, mode);
         try {
             write_all(file, text, name);
         } catch (...) {
@@ -149,7 +157,8 @@ void replace_file_at(FdRef directory, const std::string& name, std::string_view 
 
 namespace {
 
-// Makes the directory \a name in \a parent unless it is there; a symbolic link counts as there and is followed by the caller.
+// Makes the directory \a name in \a parent unless it is there; a symbolic link counts as there and is followed by the
+// caller.
 void make_directory(FdRef parent, const std::string& name, unsigned mode) {
     if (::mkdirat(parent.get(), name.c_str(), mode) != 0 && errno != EEXIST) throw Error(errno, "mkdir " + name);
 }
@@ -160,7 +169,8 @@ Fd make_directories_in(FdRef root, std::string_view path, unsigned mode) {
     const std::string whole(path);
     if (Fd there = try_open_at(root, whole, O_PATH | O_DIRECTORY, Resolve::in_root)) return there;
     if (errno != ENOENT) throw Error(errno, "open " + whole);
-    // Walk down: each existing component is resolved inside the root, each missing one is made in the directory just opened.
+    // Walk down: each existing component is resolved inside the root, each missing one is made in the directory just
+    // opened.
     Fd parent = open_at(root, "/", O_PATH | O_DIRECTORY, Resolve::in_root);
     std::string walked;
     for (const auto part : split(path, '/')) {

@@ -1,4 +1,5 @@
-// Symbols of glibc that archives built against it (libstdc++, libseccomp, libyajl, libyaml) refer to and musl does not have.
+// Symbols of glibc that archives built against it (libstdc++, libseccomp, libyajl, libyaml) refer to and musl does not
+// have.
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>

@@ -1,0 +1,116 @@
+#include "sys/mount.h"
+
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <linux/mount.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "sys/file.h"
+
+namespace gpurun::sys {
+namespace {
+
+constexpr std::size_t mount_data_limit = 4095;
+
+int fsopen(const char* type) { return static_cast<int>(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)); }
+
+int fsconfig(int context, unsigned command, const char* key, const char* value) {
+    return static_cast<int>(::syscall(SYS_fsconfig, context, command, key, value, 0));
+}
+
+int fsmount(int context, unsigned attributes) {
+    return static_cast<int>(::syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes));
+}
+
+// mount(2) takes one page of options; overlay's lowerdir lists are longer.
+void mount_long_options(const std::string& type, const std::string& source, FdRef target, unsigned long flags,
+                        const std::string& data) {
+    const Fd context(fsopen(type.c_str()));
+    if (!context) throw Error(errno, "fsopen " + type);
+    if (!source.empty() && fsconfig(context.get(), FSCONFIG_SET_STRING, "source", source.c_str()) != 0)
+        throw Error(errno, "fsconfig source=" + source);
+    for (const auto option : split(data, ',')) {
+        if (option.empty()) continue;
+        const auto equals = option.find('=');
+        const std::string key(option.substr(0, equals));
+        const bool flag = equals == std::string_view::npos;
+        const std::string value = flag ? std::string() : std::string(option.substr(equals + 1));
+        if (fsconfig(context.get(), flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key.c_str(),
+                     flag ? nullptr : value.c_str()) != 0)
+            throw Error(errno, format("fsconfig {}", option));
+    }
+    if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0)
+        throw Error(errno, "fsconfig create " + type);
+    unsigned attributes = 0;
+    if ((flags & MS_RDONLY) != 0) attributes |= MOUNT_ATTR_RDONLY;
+    if ((flags & MS_NOSUID) != 0) attributes |= MOUNT_ATTR_NOSUID;
+    if ((flags & MS_NODEV) != 0) attributes |= MOUNT_ATTR_NODEV;
+    if ((flags & MS_NOEXEC) != 0) attributes |= MOUNT_ATTR_NOEXEC;
+    const Fd mount(fsmount(context.get(), attributes));
+    if (!mount) throw Error(errno, "fsmount " + type);
+    attach_tree(mount, target);
+}
+
+}  // namespace
+
+void mount_filesystem(const std::string& type, const std::string& source, FdRef target, unsigned long flags,
+                      const std::string& data) {
+    if (data.size() > mount_data_limit) return mount_long_options(type, source, target, flags, data);
+    const char* from = source.empty() ? type.c_str() : source.c_str();
+    if (::mount(from, proc_fd_path(target).c_str(), type.c_str(), flags, data.empty() ? nullptr : data.c_str()) != 0)
+        throw Error(errno, "mount " + type);
+}
+
+Fd clone_tree(FdRef source, bool recursive) {
+    const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
+    Fd tree(static_cast<int>(::syscall(SYS_open_tree, source.get(), "", flags)));
+    if (!tree) throw Error(errno, "open_tree");
+    return tree;
+}
+
+Fd clone_tree(const std::string& path, bool recursive) {
+    const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u);
+    Fd tree(static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), flags)));
+    if (!tree) throw Error(errno, "open_tree " + path);
+    return tree;
+}
+
+int try_set_mount_attributes(FdRef mount, const MountAttributes& attributes, bool recursive) noexcept {
+    mount_attr attr{};
+    attr.attr_set = attributes.set;
+    attr.attr_clr = attributes.clear;
+    attr.propagation = attributes.propagation;
+    if (attributes.user_namespace) attr.userns_fd = static_cast<std::uint64_t>(attributes.user_namespace.get());
+    const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
+    return ::syscall(SYS_mount_setattr, mount.get(), "", flags, &attr, sizeof attr) == 0 ? 0 : errno;
+}
+
+void set_mount_attributes(FdRef mount, const MountAttributes& attributes, bool recursive) {
+    if (const int failure = try_set_mount_attributes(mount, attributes, recursive))
+        throw Error(failure, "mount_setattr");
+}
+
+void attach_tree(FdRef tree, FdRef target) {
+    if (::syscall(SYS_move_mount, tree.get(), "", target.get(), "",
+                  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+        throw Error(errno, "move_mount");
+}
+
+void set_propagation(const std::string& path, unsigned long flags) {
+    if (::mount(nullptr, path.c_str(), nullptr, flags, nullptr) != 0) throw Error(errno, "set propagation of " + path);
+}
+
+Fd private_procfs() {
+    if (const Fd context(fsopen("proc")); context) {
+        if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) == 0)
+            if (Fd mount(fsmount(context.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)); mount)
+                return mount;
+    }
+    return clone_tree("/proc", true);
+}
+
+}  // namespace gpurun::sys
