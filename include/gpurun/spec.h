@@ -317,6 +317,8 @@ inline constexpr const char* version = "1.3.0";
 
 /// Reads config.json. Throws Error("config.json:LINE:COLUMN: PATH: what was expected, what was found").
 Spec read(const std::string& path);
+/// The same from a text, without `validate`; \a name stands in errors.
+Spec parse(const std::string& text, const std::string& name);
 
 /// Reads a process.json (exec --process) and a resources JSON (update --resources).
 Process read_process(const std::string& path);
