@@ -23,7 +23,7 @@ def fails(result, *parts, code=None):
     """The call failed, said each of \\a parts (case-insensitive) on stderr, and left with \\a code if that is given."""
     assert result.code != 0, f"succeeded, output {result.out!r}"
     for part in parts:
-        contains(result.err.lower(), part.lower(), "stderr")
+        contains(result.err.lower().replace('\\"', '"'), part.lower(), "stderr")  # the text log escapes quotes
     if code is not None:
         equal(result.code, code, "exit code")
     return result

@@ -4,8 +4,9 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
-from . import bundle
+from . import bundle, leftovers
 
 TIMEOUT = 20  # seconds; a call that takes longer hangs
 
@@ -28,11 +29,15 @@ class Test:
         self.state_root = directory / "state"
         self.containers = []
         self.trace = []
+        self.calls = set()
+        self.reaped = {}
         directory.mkdir(mode=0o755)
 
-    def call(self, *args, stdin=None, env=None, cwd=None, pass_fds=(), before_exec=None, global_args=(), timeout=TIMEOUT, wait=True):
-        """Runs the runtime; \\a stdin is text. With wait=False the Popen is returned, its output is in files."""
-        command = [str(self.runtime), "--root", str(self.state_root), *map(str, global_args), *map(str, args)]
+    def call(self, *args, stdin=None, env=None, cwd=None, pass_fds=(), before_exec=None, global_args=(), timeout=TIMEOUT, wait=True,
+             prefix=()):
+        """Runs the runtime; \\a stdin is text. With wait=False the Popen is returned, its output is in
+        files. \a prefix is a command that runs the runtime's."""
+        command = [*prefix, str(self.runtime), "--root", str(self.state_root), *map(str, global_args), *map(str, args)]
         number = len(self.trace)
         out, err = self.directory / f"call{number}.out", self.directory / f"call{number}.err"
         self.trace.append(" ".join(command))
@@ -42,17 +47,32 @@ class Test:
             process = subprocess.Popen(command, stdin=source, stdout=to_out, stderr=to_err, env=env, cwd=cwd, pass_fds=pass_fds,
                                        preexec_fn=before_exec)
         process.out, process.err = out, err
-        if not wait:
-            return process
-        try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"no answer within {timeout} s: {' '.join(command)}") from None
-        result = Result(code, out.read_text(errors="replace"), err.read_text(errors="replace"))
+        self.calls.add(process.pid)
+        return self.result_of(process, timeout) if wait else process
+
+    def result_of(self, process, timeout=TIMEOUT):
+        """Waits for a call of the runtime; in a long one orphans of containers are reaped, as an engine does all the time."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                code = process.wait(0.5)
+                break
+            except subprocess.TimeoutExpired:
+                self.reap_orphans()
+                if time.monotonic() > end:
+                    process.kill()
+                    process.wait()
+                    raise AssertionError(f"no answer within {timeout} s: {self.trace[-1]}") from None
+        result = Result(code, process.out.read_text(errors="replace"), process.err.read_text(errors="replace"))
         self.trace[-1] += f"  -> {result.code} {result.err.strip()}"
         return result
+
+    def reap_orphans(self):
+        for pid in leftovers.children():
+            if pid not in self.calls:
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    self.reaped[pid] = status
 
     def container(self, *args, sh=None, bundle_name=None):
         """A new bundle whose process is \\a args, or a shell that runs \\a sh. Change .config before the first call."""
@@ -78,6 +98,10 @@ class Container:
     def without_namespace(self, kind):
         self.linux["namespaces"] = [entry for entry in self.linux["namespaces"] if entry["type"] != kind]
 
+    def add_capability(self, name):
+        for names in self.process["capabilities"].values():
+            names.append(name)
+
     def mount(self, destination, kind, source, *options):
         self.config["mounts"].append(bundle.mount(destination, kind, str(source), *options))
 
@@ -86,17 +110,7 @@ class Container:
             bundle.write_config(self.bundle, self.config)
         process = self.test.call(verb, "--bundle", self.bundle, *flags, self.id, **{**how, "wait": False})
         self.output_file = process.out
-        if not how.get("wait", True):
-            return process
-        try:
-            code = process.wait(how.get("timeout", TIMEOUT))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise AssertionError(f"{verb} gives no answer") from None
-        result = Result(code, process.out.read_text(errors="replace"), process.err.read_text(errors="replace"))
-        self.test.trace[-1] += f"  -> {result.code} {result.err.strip()}"
-        return result
+        return self.test.result_of(process) if how.get("wait", True) else process
 
     def run(self, *flags, **how):
         """`run` in the foreground (or with --detach): the result has the container's output."""
@@ -146,7 +160,8 @@ class Container:
     def wait(self, pid=None):
         """Reaps the container's first process as an engine's shim does; returns its exit code (negative: signal)."""
         pid = pid or self.pid()
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = self.test.reaped.pop(pid) if pid in self.test.reaped else os.waitpid(pid, 0)[1]
+        return os.waitstatus_to_exitcode(status)
 
     def output(self):
         return self.output_file.read_text(errors="replace")

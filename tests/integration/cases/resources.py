@@ -1,0 +1,183 @@
+"""Cgroups: limits from config.json and update hold, devices are guarded, nothing remains."""
+import json
+import os
+
+from harness import environment
+from harness.cases import case, controller
+from harness.checks import contains, equal, eventually, fails, succeeds
+
+
+def value(c, controller_name, v1, v2=None):
+    """Reads a limit file of the container's cgroup: \\a v1 or, on cgroup2, \\a v2."""
+    directory = environment.cgroup_of(c.pid(), controller_name)
+    return (directory / (v2 if environment.host_layout() == "v2" else v1)).read_text().strip()
+
+
+@case("the container is in its cgroup in every hierarchy")
+def _(t):
+    c = t.container("sleep", "100").started()
+    with open(f"/proc/{c.pid()}/cgroup", encoding="ascii") as lines:
+        paths = {line.split(":")[1]: line.strip().split(":")[2] for line in lines}
+    mounted = environment.controllers()
+    for names, path in paths.items():
+        if environment.host_layout() == "v2":
+            if not names:
+                equal(path, f"/{c.id}", names)
+        elif set(names.split(",")) & mounted:
+            equal(path, f"/{c.id}", names)
+
+
+@case("memory limit and reservation", needs=[controller("memory")])
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["memory"] = {"limit": 64 << 20, "reservation": 32 << 20}
+    c.started()
+    equal(value(c, "memory", "memory.limit_in_bytes", "memory.max"), str(64 << 20))
+    equal(value(c, "memory", "memory.soft_limit_in_bytes", "memory.low"), str(32 << 20))
+
+
+@case("a process above its memory limit is killed", needs=[controller("memory")])
+def _(t):
+    c = t.container("dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=1")
+    c.linux["resources"]["memory"] = {"limit": 16 << 20, "swap": 16 << 20}
+    equal(c.run().code, 137, "exit code")
+
+
+@case("cpu shares, quota, period and set", needs=[controller("cpu"), controller("cpuset")])
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["cpu"] = {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0", "mems": "0"}
+    c.started()
+    if environment.host_layout() == "v2":
+        equal(value(c, "cpu", "", "cpu.max"), "50000 100000")
+    else:
+        equal(value(c, "cpu", "cpu.shares"), "512")
+        equal(value(c, "cpu", "cpu.cfs_quota_us"), "50000")
+    equal(value(c, "cpuset", "cpuset.cpus", "cpuset.cpus"), "0")
+
+
+@case("the pids limit holds", needs=[controller("pids")])
+def _(t):
+    c = t.container(sh="for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait")
+    c.linux["resources"]["pids"] = {"limit": 5}
+    contains(c.run().err, "can't fork")
+
+
+@case("a pids limit of -1 is no limit", needs=[controller("pids")])
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["pids"] = {"limit": -1}
+    c.started()
+    equal(value(c, "pids", "pids.max", "pids.max"), "max")
+
+
+@case("zero and null mean not set")
+def _(t):
+    c = t.container("true")
+    c.linux["resources"].update(cpu={"shares": 0, "quota": 0, "period": 0}, memory={"limit": 0}, blockIO={"weight": 0}, pids=None)
+    succeeds(c.run())
+
+
+@case("update by options changes the limits of a running container", needs=[controller("memory"), controller("pids")])
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["memory"] = {"limit": 64 << 20}
+    c.started()
+    succeeds(t.call("update", "--memory", str(96 << 20), "--pids-limit", "33", c.id))
+    equal(value(c, "memory", "memory.limit_in_bytes", "memory.max"), str(96 << 20))
+    equal(value(c, "pids", "pids.max", "pids.max"), "33")
+
+
+@case("update reads resources from stdin and from a file", needs=[controller("pids")])
+def _(t):
+    c = t.container("sleep", "100").started()
+    text = json.dumps({"pids": {"limit": 44}, "devices": [{"allow": False, "access": "rwm"}]})
+    succeeds(t.call("update", "--resources", "-", c.id, stdin=text))
+    equal(value(c, "pids", "pids.max", "pids.max"), "44")
+    succeeds(t.call("update", "--resources=-", c.id, stdin=text.replace("44", "45")))
+    equal(value(c, "pids", "pids.max", "pids.max"), "45")
+    (t.directory / "resources").write_text(text.replace("44", "46"))
+    succeeds(t.call("update", f"--resources={t.directory}/resources", c.id))
+    equal(value(c, "pids", "pids.max", "pids.max"), "46")
+    succeeds(c.exec("sh", "-c", "echo x > /dev/null"))
+
+
+@case("update of wrong values fails and changes nothing", needs=[controller("pids")])
+def _(t):
+    c = t.container("sleep", "100").started()
+    before = value(c, "pids", "pids.max", "pids.max")
+    fails(t.call("update", "--resources", "-", c.id, stdin='{"pids": {"limit": "many"}}'), "limit")
+    fails(t.call("update", "--memory", "much", c.id), "much")
+    equal(value(c, "pids", "pids.max", "pids.max"), before)
+
+
+@case("without a cgroups path the container gets a cgroup of its own, which goes with it")
+def _(t):
+    c = t.container("sleep", "100")
+    del c.linux["cgroupsPath"]
+    c.started()
+    with open(f"/proc/{c.pid()}/cgroup", encoding="ascii") as lines:
+        contains(lines.read(), c.id)
+
+
+@case("cgroups made inside the container are removed with it")
+def _(t):
+    c = t.container("sleep", "100").started()
+    name = "pids" if environment.host_layout() != "v2" else ""
+    inner = environment.cgroup_of(c.pid(), name) / "inner"
+    inner.mkdir()
+    child = t.call("exec", c.id, "sleep", "100", wait=False)
+    succeeds(c.delete("--force"))
+    child.wait(10)
+
+
+@case("a container with a cgroup that others use is refused or shares it, and leaves it behind", modes=("v1", "hybrid"))
+def _(t):
+    c = t.container("sleep", "100").started()
+    d = t.container("sleep", "100")
+    d.linux["cgroupsPath"] = f"/{c.id}/nested"
+    d.started()
+    succeeds(d.delete("--force"))
+    equal(c.status(), "running")
+
+
+@case("the default devices may be used even if everything is denied")
+def _(t):
+    c = t.container(sh="echo x > /dev/null && head -c 1 /dev/urandom > /dev/null && echo fine")
+    equal(succeeds(c.run()).out, "fine\n")
+
+
+@case("device rules apply in their order")
+def _(t):
+    c = t.container(sh="cat /dev/kmsg > /dev/null & sleep 0.1; kill $! && echo readable; echo x > /dev/kmsg")
+    c.add_capability("CAP_SYSLOG")
+    c.linux["devices"] = [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666}]
+    allow = {"allow": True, "type": "c", "major": 1, "minor": 11, "access": "r"}
+    c.linux["resources"]["devices"].append(allow)
+    result = c.run()
+    contains(result.out, "readable")
+    contains(result.err, "Operation not permitted")
+
+
+@case("unified settings are written as they are", modes=("v2",), needs=[controller("hugetlb")])
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["unified"] = {"hugetlb.2MB.max": "4194304"}
+    c.started()
+    equal(value(c, "hugetlb", "", "hugetlb.2MB.max"), "4194304")
+
+
+@case("hugepage limits", needs=[controller("hugetlb")])
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["hugepageLimits"] = [{"pageSize": "2MB", "limit": 4 << 20}]
+    c.started()
+    equal(value(c, "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"), str(4 << 20))
+
+
+@case("a container whose program dies of its own leaves no cgroup after delete")
+def _(t):
+    c = t.container(sh="sleep 1000 & exit 1").started()
+    eventually(lambda: c.status() == "stopped", "stopped")
+    succeeds(c.delete())
+    equal([top for top in environment.hierarchies() if os.path.isdir(top / c.id)], [])
