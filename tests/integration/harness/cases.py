@@ -1,5 +1,6 @@
 """Registers cases and runs them one after another, with TAP lines as output."""
 import importlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -76,7 +77,7 @@ def run(mode, runtime, workspace, wanted):
             skipped += 1
             print(f"ok {number} - {name} # SKIP {reason}", flush=True)
             continue
-        test = Test(runtime, workspace / str(number), f"it-{mode}-{number}", workspace / "busybox")
+        test = Test(runtime, workspace / str(number), f"it{os.getpid()}-{number}", workspace / "busybox")
         began = time.monotonic()
         problems = attempt(function, test)
         took = f"{(time.monotonic() - began) * 1000:.0f} ms"
