@@ -50,7 +50,10 @@ struct Location {
     std::string path;  ///< Below each mount point: "/docker/ID". As seen in /proc/PID/cgroup.
     std::string unit;  ///< systemd: "docker-ID.scope"; else empty.
     std::string slice;
-    std::vector<Directory> directories;
+    std::vector<Directory>
+        directories;  ///< Empty: the container has no cgroup of its own (disabled, or rootless without rights).
+    bool explicit_path =
+        false;  ///< linux.cgroupsPath was given: not being able to make it is an error even when rootless.
 };
 
 /// Resolves linux.cgroupsPath (config-linux.md#cgroups-path) as runc does. Pure. Throws Error for an invalid path.
@@ -63,6 +66,10 @@ struct Write {
     std::string file;
     std::string value;
     bool optional = false;  ///< ENOENT is not an error (hugetlb rsvd, swap accounting off and nothing asked).
+    bool or_next = false;   ///< The next write says the same to another scheduler's file: done when this one is absent,
+                            ///< else skipped.
+    std::string
+        floor;  ///< A file whose value must not be above this one's (memory.checkBeforeUpdate); empty: not checked.
     bool operator==(const Write&) const = default;
 };
 
@@ -95,8 +102,13 @@ class Manager {
     virtual void apply(const std::vector<Write>& writes) = 0;
     /// Replaces the device filter atomically: v1 files, v2 BPF program.
     virtual void set_devices(const std::vector<spec::DeviceRule>& rules) = 0;
-    /// The entry for a process to be cloned. \a sub_path: "" or a cgroup below the container's (exec --cgroup).
+    /// The entry for a process to be cloned. \a sub_path: "" or a cgroup below the container's (exec --cgroup); on v1
+    /// also "CONTROLLER[,CONTROLLER]:PATH", several separated by blanks, the other hierarchies being entered at the
+    /// container's.
     virtual Entry entry(const std::string& sub_path) = 0;
+    /// The entry beside process \a pid: for exec, when clone3 says EBUSY because the container's own cgroup may not
+    /// have processes any more (systemd inside). Throws Error when that process is not below the container's cgroup.
+    virtual Entry entry_beside(int pid) = 0;
     /// Moves a process by cgroup.procs; slow, for processes that gpurun did not clone.
     virtual void attach(int pid) = 0;
     /// Waits until the state is reached; thaws again when freezing fails.

@@ -1,0 +1,25 @@
+#include <gpurun/cgroup.h>
+#include <gpurun/error.h>
+
+#include "cgroup/disabled.h"
+#include "cgroup/v1.h"
+#include "cgroup/v2.h"
+
+namespace gpurun::cgroup {
+
+std::unique_ptr<Manager> manager(Location location) {
+    if (location.driver == Driver::disabled) return std::make_unique<DisabledManager>(std::move(location));
+    if (location.layout == Layout::v2) return std::make_unique<V2Manager>(std::move(location));
+    return std::make_unique<V1Manager>(std::move(location));
+}
+
+Entry DisabledManager::entry(const std::string& sub_path) {
+    if (!sub_path.empty()) throw Error("cgroup \"" + sub_path + "\": the container was made with cgroups disabled");
+    return {};
+}
+
+void DisabledManager::freeze(Freeze) {
+    throw Error("cannot pause or resume: the container was made with cgroups disabled");
+}
+
+}  // namespace gpurun::cgroup

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <gpurun/cgroup.h>
+
+namespace gpurun::cgroup {
+
+/// A directory in each v1 hierarchy, named ones too, and on hybrid machines one in the cgroup2 hierarchy. Limits and
+/// device rules go to v1; to cgroup2 those whose controller v1 does not have.
+class V1Manager final : public Manager {
+ public:
+    explicit V1Manager(Location location) : location_(std::move(location)) {}
+
+    void create(const spec::Resources& resources) override;
+    void apply(const std::vector<Write>& writes) override;
+    void set_devices(const std::vector<spec::DeviceRule>& rules) override;
+    Entry entry(const std::string& sub_path) override;
+    Entry entry_beside(int pid) override;
+    void attach(int pid) override;
+    void freeze(Freeze state) override;
+    bool is_frozen() override;
+    void kill(int signal) override;
+    std::vector<int> processes() override;
+    void remove() override;
+    const Location& location() const override { return location_; }
+
+ private:
+    const Directory* directory_of(std::string_view controller) const;
+    const Directory* unified() const;
+    void make(Directory& directory, const spec::Resources& resources);
+    void drop_made() noexcept;
+
+    Location location_;
+    bool new_devices_ = false;  // The devices cgroup was made by this process and has no rules yet.
+};
+
+}  // namespace gpurun::cgroup

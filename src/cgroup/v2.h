@@ -1,0 +1,46 @@
+#pragma once
+
+#include <gpurun/cgroup.h>
+
+namespace gpurun::cgroup {
+
+/// One directory of the unified hierarchy.
+class V2Manager final : public Manager {
+ public:
+    explicit V2Manager(Location location) : location_(std::move(location)) {}
+
+    void create(const spec::Resources& resources) override;
+    void apply(const std::vector<Write>& writes) override;
+    void set_devices(const std::vector<spec::DeviceRule>& rules) override;
+    Entry entry(const std::string& sub_path) override;
+    Entry entry_beside(int pid) override;
+    void attach(int pid) override;
+    void freeze(Freeze state) override;
+    bool is_frozen() override;
+    void kill(int signal) override;
+    std::vector<int> processes() override;
+    void remove() override;
+    const Location& location() const override { return location_; }
+
+ private:
+    bool exists() const { return !location_.directories.empty(); }
+    const std::string& path() const;
+
+    Location location_;
+    bool new_ = false;  // Made by this process and no device program attached yet.
+};
+
+/// Enables every controller that the root of the mount has for \a path: in cgroup.subtree_control from the top down,
+/// where it is missing. What a level refuses is left out; a limit that needs it will say so.
+void enable_controllers(const std::string& path);
+
+/// Writes cgroup.freeze of \a path and waits for cgroup.events to say so. Thaws and throws Error when freezing takes 10
+/// seconds.
+void set_frozen(const std::string& path, Freeze state);
+bool reads_frozen(const std::string& path);
+
+/// The cgroup2 directory that \a pid is in, which must be below \a path, seen as \a own_path in /proc/PID/cgroup.
+/// Throws Error.
+sys::Fd open_beside(const std::string& path, const std::string& own_path, int pid);
+
+}  // namespace gpurun::cgroup
