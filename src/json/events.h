@@ -15,6 +15,8 @@ class Events {
     /// \a literal is the number as it is written.
     virtual bool number(std::string_view literal) noexcept = 0;
     virtual bool string(std::string_view text) noexcept = 0;
+    /// An unquoted YAML scalar, which may stand for null, a boolean, a number or a string.
+    virtual bool plain(std::string_view text) noexcept { return string(text); }
     virtual bool open_object() noexcept = 0;
     virtual bool key(std::string_view name) noexcept = 0;
     virtual bool close_object() noexcept = 0;
@@ -26,6 +28,8 @@ class Events {
         before_ = end_;
         end_ = end;
     }
+    /// The parser is at a token that begins at \a offset.
+    void stand_at(std::size_t offset) noexcept { before_ = end_ = offset; }
     /// Where the token begins in \a text.
     std::size_t begin(std::string_view text) const noexcept;
 

@@ -184,7 +184,8 @@ bool Reader::key(std::string_view name) noexcept {
         if (frame.seen & bit) frame.field->type->reset(frame.field->member(frame.object));
         frame.seen |= bit;
     }
-    return true;
+    if (frame.field || unknown_ == Unknown::skip) return true;
+    return fail("unknown property " + quoted(name));
 }
 
 bool Reader::close_object() noexcept {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "json/events.h"
+#include "json/json.h"
 #include "json/type.h"
 
 namespace gpurun::json {
@@ -14,14 +15,15 @@ namespace gpurun::json {
 /// depth overflows the stack.
 class Reader final : public Events {
  public:
-    Reader(const Type& type, void* object) noexcept : root_type_(&type), root_(object) {}
+    Reader(const Type& type, void* object, Unknown unknown) noexcept
+        : root_type_(&type), root_(object), unknown_(unknown) {}
 
     bool null() noexcept override;
     bool boolean(bool value) noexcept override;
     bool number(std::string_view literal) noexcept override;
     bool string(std::string_view text) noexcept override;
-    /// An unquoted YAML scalar: null, boolean, number or string as the target's type has it.
-    bool plain(std::string_view text) noexcept;
+    /// Null, boolean, number or string as the target's type has it.
+    bool plain(std::string_view text) noexcept override;
     bool open_object() noexcept override;
     bool key(std::string_view name) noexcept override;
     bool close_object() noexcept override;
@@ -61,6 +63,7 @@ class Reader final : public Events {
 
     const Type* root_type_;
     void* root_;
+    Unknown unknown_;
     std::array<Frame, max_depth> frames_;
     std::size_t depth_ = 0;
     std::size_t skipped_ = 0;
