@@ -6,7 +6,7 @@ from harness.checks import contains, equal, fails, lacks
 
 
 def refused(t, change, *parts, sh=None):
-    """A config changed by \\a change makes create fail with \\a parts in the message."""
+    """A config changed by change makes create fail with parts in the message."""
     c = t.container(sh=sh)
     change(c)
     result = fails(c.try_create(), *parts)

@@ -6,7 +6,7 @@ from harness.checks import contains, equal, fails, lacks, succeeds
 
 
 def options_of(table, point):
-    """The options of the topmost mount at \\a point in a mount table as /proc/mounts has it."""
+    """The options of the topmost mount at point in a mount table as /proc/mounts has it."""
     return [line.split()[3].split(",") for line in table.splitlines() if line.split()[1] == point][-1]
 
 

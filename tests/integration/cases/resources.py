@@ -8,7 +8,7 @@ from harness.checks import contains, equal, eventually, fails, succeeds
 
 
 def value(c, controller_name, v1, v2=None):
-    """Reads a limit file of the container's cgroup: \\a v1 or, on cgroup2, \\a v2."""
+    """Reads a limit file of the container's cgroup: v1 or, on cgroup2, v2."""
     directory = environment.cgroup_of(c.pid(), controller_name)
     return (directory / (v2 if environment.host_layout() == "v2" else v1)).read_text().strip()
 

@@ -32,7 +32,7 @@ class Console:
 
 
 def read_until(fd, part, seconds=10):
-    """Reads from a terminal until \\a part came or it was hung up."""
+    """Reads from a terminal until part came or it was hung up."""
     text, end = "", time.monotonic() + seconds
     while part is None or part not in text:
         ready, _, _ = select.select([fd], [], [], max(0, end - time.monotonic()))

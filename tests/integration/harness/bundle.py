@@ -13,7 +13,7 @@ NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE""".split()]
 
 
 def make_rootfs(path, template):
-    """Fills \\a path with the smallest root file system that has a shell; busybox itself is a hard link to \\a template."""
+    """Fills path with the smallest root file system that has a shell; busybox itself is a hard link to template."""
     for name in DIRECTORIES:
         (path / name).mkdir(parents=True)
     if not template.exists():

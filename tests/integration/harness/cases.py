@@ -15,8 +15,8 @@ REGISTERED = []
 
 
 def case(title, *, modes=environment.MODES, needs=(), runc=None):
-    """A test case, titled by a sentence that is true of gpurun. \\a modes: cgroup layouts where it makes sense. \\a needs: functions
-    that return a reason to skip, or None. \\a runc, \\a crun: in what that peer differs, so that its failure is expected."""
+    """A test case, titled by a sentence that is true of gpurun. modes: cgroup layouts where it makes sense. needs: functions
+    that return a reason to skip, or None. runc, crun: in what that peer differs, so that its failure is expected."""
     def register(function):
         REGISTERED.append((function.__module__.rpartition(".")[2], title, modes, needs, runc, function))
         return function
@@ -24,17 +24,17 @@ def case(title, *, modes=environment.MODES, needs=(), runc=None):
 
 
 def controller(name):
-    """A need: the controller \\a name can limit in the current layout."""
+    """A need: the controller name can limit in the current layout."""
     return lambda: None if name in environment.controllers() else f"controller {name} is not available to this layout here"
 
 
 def kernel_file(path):
-    """A need: the kernel has \\a path."""
+    """A need: the kernel has path."""
     return lambda: None if pathlib.Path(path).exists() else f"this kernel has no {path}"
 
 
 def tool(name):
-    """A need: the program \\a name is installed."""
+    """A need: the program name is installed."""
     return lambda: None if shutil.which(name) else f"{name} is not installed"
 
 
@@ -65,7 +65,7 @@ def attempt(function, test):
 
 
 def run(mode, runtime, workspace, wanted):
-    """Runs the cases whose `subject: title` has each word of \\a wanted. Returns (passed, failed, skipped)."""
+    """Runs the cases whose `subject: title` has each word of wanted. Returns (passed, failed, skipped)."""
     passed = failed = skipped = number = 0
     for subject, title, modes, needs, runc_differs, function in REGISTERED:
         name = f"{subject}: {title}"

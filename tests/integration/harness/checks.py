@@ -20,7 +20,7 @@ def succeeds(result):
 
 
 def fails(result, *parts, code=None):
-    """The call failed, said each of \\a parts (case-insensitive) on stderr, and left with \\a code if that is given."""
+    """The call failed, said each of parts (case-insensitive) on stderr, and left with code if that is given."""
     assert result.code != 0, f"succeeded, output {result.out!r}"
     for part in parts:
         contains(result.err.lower().replace('\\"', '"'), part.lower(), "stderr")  # the text log escapes quotes
@@ -30,7 +30,7 @@ def fails(result, *parts, code=None):
 
 
 def eventually(question, what, seconds=5.0):
-    """Asks until \\a question answers with something true, which is returned."""
+    """Asks until question answers with something true, which is returned."""
     end = time.monotonic() + seconds
     while True:
         answer = question()

@@ -35,7 +35,7 @@ class Test:
 
     def call(self, *args, stdin=None, env=None, cwd=None, pass_fds=(), before_exec=None, global_args=(), timeout=TIMEOUT, wait=True,
              prefix=()):
-        """Runs the runtime; \\a stdin is text. With wait=False the Popen is returned, its output is in
+        """Runs the runtime; stdin is text. With wait=False the Popen is returned, its output is in
         files. \a prefix is a command that runs the runtime's."""
         command = [*prefix, str(self.runtime), "--root", str(self.state_root), *map(str, global_args), *map(str, args)]
         number = len(self.trace)
@@ -75,7 +75,7 @@ class Test:
                     self.reaped[pid] = status
 
     def container(self, *args, sh=None, bundle_name=None):
-        """A new bundle whose process is \\a args, or a shell that runs \\a sh. Change .config before the first call."""
+        """A new bundle whose process is args, or a shell that runs sh. Change .config before the first call."""
         command = ["/bin/sh", "-c", sh] if sh is not None else list(args) or ["true"]
         container = Container(self, f"{self.name}-{len(self.containers)}", command)
         self.containers.append(container)

@@ -27,7 +27,7 @@ def host_layout():
 
 
 def why_not(mode):
-    """Says why this machine cannot have the layout \\a mode, or None if it can."""
+    """Says why this machine cannot have the layout mode, or None if it can."""
     if os.geteuid() != 0:
         return "needs root: containers of these tests have no user namespace"
     if mode != "v2" and host_layout() == "v2":
@@ -38,7 +38,7 @@ def why_not(mode):
 
 
 def enter(mode):
-    """Turns /sys/fs/cgroup of this (private) mount namespace into \\a mode and adopts orphaned containers."""
+    """Turns /sys/fs/cgroup of this (private) mount namespace into mode and adopts orphaned containers."""
     if mode == "v1" and host_layout() == "hybrid":
         subprocess.run(["umount", CGROUP / "unified"], check=True)
     if mode == "v2" and host_layout() != "v2":
@@ -61,7 +61,7 @@ def controllers():
 
 
 def cgroup_of(pid, controller):
-    """The directory of \\a pid's cgroup for \\a controller under /sys/fs/cgroup."""
+    """The directory of pid's cgroup for controller under /sys/fs/cgroup."""
     for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, names, path = line.split(":", 2)
         if host_layout() == "v2" and not names:

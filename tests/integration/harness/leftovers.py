@@ -24,11 +24,10 @@ def children():
 
 
 def cgroups(name):
-    """Cgroup directories whose name has \\a name in it."""
+    """Cgroup directories of the containers of the case called name, innermost first."""
     found = []
     for top in environment.hierarchies():
-        for path, directories, _ in os.walk(top):
-            found += [os.path.join(path, entry) for entry in directories if name in entry]
+        found += [path for path, _, _ in os.walk(top, topdown=False) if f"/{name}-" in path]
     return found
 
 
@@ -41,7 +40,7 @@ def reap_dead():
 
 
 def find(test, before):
-    """One sentence for each thing that \\a test left behind. Processes and cgroups are removed, so that the next case starts clean."""
+    """One sentence for each thing that test left behind. Processes and cgroups are removed, so that the next case starts clean."""
     problems = []
     end = time.monotonic() + 1.0
     reap_dead()
@@ -53,7 +52,7 @@ def find(test, before):
         problems.append(f"process {pid} still lives: {command}")
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    for path in sorted(cgroups(test.name), key=len, reverse=True):
+    for path in cgroups(test.name):
         problems.append(f"cgroup {path} is still there")
         try:
             os.rmdir(path)
