@@ -50,11 +50,14 @@ struct Filter {
 /// for invalid profiles.
 Filter compile(const spec::Seccomp& profile);
 
-/// Loads the filter into this process; returns the listener when it notifies. Runs in the container.
+/// Loads the filter into this process; returns the listener when it notifies. Runs in the container, with no_new_privs
+/// or CAP_SYS_ADMIN. Afterwards the profile may forbid or divert any system call but execve; write(2) is never diverted
+/// to the listener.
 sys::Fd load(const Filter& filter);
 
-/// Flags gpurun knows, and those this kernel supports; for `features`.
+/// What gpurun knows, for `features`; the flags that this kernel supports as well.
 std::vector<std::string> seccomp_flags();
+std::vector<std::string> supported_seccomp_flags();
 std::vector<std::string> seccomp_actions();
 std::vector<std::string> seccomp_operators();
 std::vector<std::string> seccomp_architectures();

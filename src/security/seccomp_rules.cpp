@@ -1,0 +1,248 @@
+#include "security/seccomp_rules.h"
+
+#include <gpurun/error.h>
+#include <gpurun/security.h>
+#include <linux/seccomp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
+#include "base/table.h"
+#include "base/text.h"
+#include "security/syscalls.h"
+
+namespace gpurun::security {
+namespace {
+
+constexpr Name<std::uint32_t> action_table[] = {
+    {"SCMP_ACT_KILL", SECCOMP_RET_KILL_THREAD},
+    {"SCMP_ACT_KILL_PROCESS", SECCOMP_RET_KILL_PROCESS},
+    {"SCMP_ACT_KILL_THREAD", SECCOMP_RET_KILL_THREAD},
+    {"SCMP_ACT_TRAP", SECCOMP_RET_TRAP},
+    {"SCMP_ACT_ERRNO", SECCOMP_RET_ERRNO},
+    {"SCMP_ACT_TRACE", SECCOMP_RET_TRACE},
+    {"SCMP_ACT_ALLOW", SECCOMP_RET_ALLOW},
+    {"SCMP_ACT_LOG", SECCOMP_RET_LOG},
+    {"SCMP_ACT_NOTIFY", SECCOMP_RET_USER_NOTIF},
+};
+
+enum class Operator { equal, not_equal, less, less_equal, greater, greater_equal, masked_equal };
+
+constexpr Name<Operator> operator_table[] = {
+    {"SCMP_CMP_NE", Operator::not_equal},           {"SCMP_CMP_LT", Operator::less},
+    {"SCMP_CMP_LE", Operator::less_equal},          {"SCMP_CMP_EQ", Operator::equal},
+    {"SCMP_CMP_GE", Operator::greater_equal},       {"SCMP_CMP_GT", Operator::greater},
+    {"SCMP_CMP_MASKED_EQ", Operator::masked_equal},
+};
+
+constexpr std::uint32_t max_arguments = 6;
+
+template <typename Value, std::size_t Size>
+std::string all_names(const Name<Value> (&table)[Size]) {
+    std::string text;
+    for (const auto& row : table) text.append(text.empty() ? "" : ", ").append(row.name);
+    return text;
+}
+
+// \a place and \a errno_place name the properties in messages.
+std::uint32_t resolve_action(const std::string& name, std::optional<std::uint32_t> errno_value,
+                             const std::string& place, const char* errno_property) {
+    const auto action = value_of(action_table, name);
+    if (!action) throw Error(format("{}: \"{}\" is not one of {}", place, name, all_names(action_table)));
+    const bool takes_value = *action == SECCOMP_RET_ERRNO || *action == SECCOMP_RET_TRACE;
+    if (!takes_value) {
+        if (errno_value) throw Error(format("{}: {} can't be combined with {}", place, errno_property, name));
+        return *action;
+    }
+    const std::uint32_t value = errno_value.value_or(EPERM);
+    if (value > SECCOMP_RET_DATA) throw Error(format("{}: {} {} is not an errno", place, errno_property, value));
+    return *action | value;
+}
+
+Condition resolve_argument(const spec::SeccompArgument& argument, const std::string& place) {
+    if (argument.index >= max_arguments)
+        throw Error(format("{}.index: {} is not one of 0 to 5", place, argument.index));
+    const auto found = value_of(operator_table, argument.op);
+    if (!found) throw Error(format("{}.op: \"{}\" is not one of {}", place, argument.op, all_names(operator_table)));
+    Condition condition{.index = static_cast<std::uint8_t>(argument.index), .value = argument.value};
+    switch (*found) {
+        case Operator::equal: condition.compare = Compare::equal; break;
+        case Operator::not_equal: condition.compare = Compare::not_equal; break;
+        case Operator::less: condition.compare = Compare::less; break;
+        case Operator::less_equal: condition.compare = Compare::less_equal; break;
+        case Operator::greater: condition.compare = Compare::greater; break;
+        case Operator::greater_equal: condition.compare = Compare::greater_equal; break;
+        case Operator::masked_equal:
+            condition.mask = argument.value;
+            condition.value = argument.value_two & argument.value;
+            break;
+    }
+    return condition;
+}
+
+// The alternatives of one entry of `syscalls`: conditions on different arguments are one rule; when any argument is
+// named twice, every condition is a rule of its own. That is how runc has always read such profiles, and Docker's rely
+// on it.
+std::vector<std::vector<Condition>> alternatives_of(const spec::SeccompSyscall& entry, const std::string& place) {
+    std::vector<Condition> conditions;
+    unsigned seen = 0;
+    bool repeated = false;
+    for (std::size_t i = 0; i < entry.args.size(); ++i) {
+        conditions.push_back(resolve_argument(entry.args[i], format("{}.args[{}]", place, i)));
+        const unsigned bit = 1u << conditions.back().index;
+        repeated |= (seen & bit) != 0;
+        seen |= bit;
+    }
+    if (!repeated) return {std::move(conditions)};
+    std::vector<std::vector<Condition>> each;
+    for (const auto& condition : conditions) each.push_back({condition});
+    return each;
+}
+
+// A rule for one number, in the order of the profile.
+struct Statement {
+    std::uint32_t number;
+    std::uint32_t order;
+    Rule rule;
+};
+
+// Collects one architecture's statements.
+class Collector {
+ public:
+    explicit Collector(std::size_t architecture) : architecture_(architecture) {}
+
+    void mention(int row) {
+        const std::int32_t number = call_on(row, architecture_).number;
+        if (number >= 0) newest_ = std::max(newest_.value_or(0), static_cast<std::uint32_t>(number));
+    }
+
+    void add(int row, const std::vector<std::vector<Condition>>& alternatives, std::uint32_t action) {
+        const Call call = call_on(row, architecture_);
+        const Architecture& architecture = architectures()[architecture_];
+        for (const auto& conditions : alternatives) {
+            if (call.number >= 0) add_statement(call.number, conditions, action);
+            if (call.part == 0) continue;
+            const std::int32_t multiplexer = call.part < 200 ? architecture.socketcall : architecture.ipc;
+            if (multiplexer >= 0) add_statement(multiplexer, part_of(conditions, call.part % 100u), action);
+        }
+    }
+
+    ArchitectureRules finish() && {
+        std::sort(statements_.begin(), statements_.end(), [](const Statement& left, const Statement& right) {
+            return left.number != right.number ? left.number < right.number : left.order < right.order;
+        });
+        ArchitectureRules rules{.architecture = architecture_, .newest = newest_};
+        for (std::size_t first = 0; first < statements_.size();) {
+            std::size_t last = first;
+            while (last < statements_.size() && statements_[last].number == statements_[first].number) ++last;
+            rules.answers.push_back({statements_[first].number, answer_of(first, last)});
+            first = last;
+        }
+        return rules;
+    }
+
+ private:
+    void add_statement(std::int32_t number, std::vector<Condition> conditions, std::uint32_t action) {
+        statements_.push_back({.number = static_cast<std::uint32_t>(number),
+                               .order = static_cast<std::uint32_t>(statements_.size()),
+                               .rule = {.conditions = std::move(conditions), .action = action}});
+    }
+
+    // The multiplexer's first argument is the part; the call's own arguments lie in memory, where a filter can't look.
+    // Conditions on the others are kept, as libseccomp does: what can't be checked must not be let through.
+    static std::vector<Condition> part_of(const std::vector<Condition>& conditions, std::uint64_t part) {
+        std::vector<Condition> result{{.index = 0, .value = part}};
+        for (const auto& condition : conditions)
+            if (condition.index != 0) result.push_back(condition);
+        return result;
+    }
+
+    // libseccomp's precedence: a rule without conditions replaces those with conditions before it and makes all after
+    // it void.
+    Answer answer_of(std::size_t first, std::size_t last) {
+        Answer answer;
+        for (std::size_t i = first; i < last; ++i) {
+            if (statements_[i].rule.conditions.empty()) return {.rules = {}, .action = statements_[i].rule.action};
+            answer.rules.push_back(std::move(statements_[i].rule));
+        }
+        return answer;
+    }
+
+    std::size_t architecture_;
+    std::vector<Statement> statements_;
+    std::optional<std::uint32_t> newest_;
+};
+
+// The native architecture belongs to every filter, listed or not; what this kernel can't run needs no code.
+std::vector<Collector> collectors_for(const std::vector<std::string>& names) {
+    for (const auto& name : names)
+        if (!is_architecture(name))
+            throw Error(format("linux.seccomp.architectures: \"{}\" is not an architecture", name));
+    std::vector<Collector> collectors;
+    for (std::size_t i = 0; i < architectures().size(); ++i)
+        if (i == 0 || std::find(names.begin(), names.end(), architectures()[i].name) != names.end())
+            collectors.emplace_back(i);
+    return collectors;
+}
+
+bool lets_through(std::uint32_t action) {
+    const std::uint32_t kind = action & SECCOMP_RET_ACTION_FULL;
+    // A tracer is expected to answer ENOSYS itself.
+    return kind == SECCOMP_RET_ALLOW || kind == SECCOMP_RET_LOG || kind == SECCOMP_RET_TRACE;
+}
+
+void check_notify(const spec::SeccompSyscall& entry, const std::string& place) {
+    // After loading the filter the container process still has to say that it did.
+    if (std::find(entry.names.begin(), entry.names.end(), "write") != entry.names.end())
+        throw Error(place + ": SCMP_ACT_NOTIFY can't be used for write");
+}
+
+}  // namespace
+
+ProfileRules resolve_profile(const spec::Seccomp& profile) {
+    ProfileRules rules;
+    rules.default_action = resolve_action(profile.default_action, profile.default_errno_ret,
+                                          "linux.seccomp.defaultAction", "defaultErrnoRet");
+    if (rules.default_action == SECCOMP_RET_USER_NOTIF)
+        throw Error("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY can't be the default");
+    rules.stub = !lets_through(rules.default_action);
+
+    std::vector<Collector> collectors = collectors_for(profile.architectures);
+    for (std::size_t i = 0; i < profile.syscalls.size(); ++i) {
+        const auto& entry = profile.syscalls[i];
+        const std::string place = format("linux.seccomp.syscalls[{}]", i);
+        if (entry.names.empty()) throw Error(place + ".names: at least one name is needed");
+        const std::uint32_t action = resolve_action(entry.action, entry.errno_ret, place + ".action", "errnoRet");
+        if (action == SECCOMP_RET_USER_NOTIF) {
+            check_notify(entry, place);
+            rules.notifies = true;
+        }
+        const auto alternatives = alternatives_of(entry, place);
+        for (const auto& name : entry.names) {
+            const int row = find_syscall(name);
+            if (row < 0) continue;
+            for (auto& collector : collectors) {
+                collector.mention(row);
+                // What the default does anyway is no rule: it neither replaces nor shadows others.
+                if (action != rules.default_action) collector.add(row, alternatives, action);
+            }
+        }
+    }
+    for (auto& collector : collectors) rules.architectures.push_back(std::move(collector).finish());
+    return rules;
+}
+
+std::vector<std::string> seccomp_actions() {
+    std::vector<std::string> names;
+    for (const auto& row : action_table) names.emplace_back(row.name);
+    return names;
+}
+
+std::vector<std::string> seccomp_operators() {
+    std::vector<std::string> names;
+    for (const auto& row : operator_table) names.emplace_back(row.name);
+    return names;
+}
+
+}  // namespace gpurun::security
