@@ -315,12 +315,12 @@ struct State {
 /// The spec version gpurun implements.
 inline constexpr const char* version = "1.3.0";
 
-/// Reads config.json. Throws Error("config.json:LINE:COLUMN: PATH: what was expected, what was found").
+/// Reads config.json and validates it. Throws Error("config.json:LINE:COLUMN: PATH: what was expected, what was found").
 Spec read(const std::string& path);
-/// The same from a text, without `validate`; \a name stands in errors.
+/// Only the types of a text, without `validate`; \a name stands in errors. For gpurun's own copies.
 Spec parse(const std::string& text, const std::string& name);
 
-/// Reads a process.json (exec --process) and a resources JSON (update --resources).
+/// Reads and validates a process.json (exec --process) and a resources JSON (update --resources).
 Process read_process(const std::string& path);
 Resources read_resources(const std::string& text, const std::string& name);
 
@@ -352,5 +352,9 @@ const char* proc_name(NamespaceType type);
 std::uint64_t clone_flag(NamespaceType type);
 
 const char* name(Status status);
+
+/// The path of a sysctl below /proc/sys. As with sysctl(8) the first separator decides: "net.ipv4.ip_forward" and
+/// "net/ipv4/conf/eth0.100/forwarding" name components with it, the other of "." and "/" is an ordinary character ("net.ipv4.conf.eth0/100.x").
+std::string sysctl_path(const std::string& key);
 
 }  // namespace gpurun::spec

@@ -2,6 +2,7 @@
 #include <gpurun/spec.h>
 
 #include "json/json.h"
+#include "spec/invalid.h"
 #include "spec/tables.h"
 #include "sys/file.h"
 
@@ -11,15 +12,28 @@ namespace {
 /// Engines' configs are 10 to 60 kB; a bigger file than this is no config but an attack or a mistake.
 constexpr std::size_t max_config = 16u << 20;
 
+/// \a value, valid. The position of what is not is looked for only now, in the text that is still there.
+template <typename Value>
+Value read_valid(const std::string& name, const std::string& text) {
+    Value value = json::read<Value>(name, text);
+    try {
+        validate(value);
+    } catch (const Invalid& invalid) {
+        const auto [line, column] = json::locate(text, invalid.path);
+        throw Error(format("{}:{}:{}: {}", name, line, column, invalid.message));
+    }
+    return value;
+}
+
 }  // namespace
 
 Spec parse(const std::string& text, const std::string& name) { return json::read<Spec>(name, text); }
 
-Spec read(const std::string& path) { return parse(sys::read_file(path, max_config), path); }
+Spec read(const std::string& path) { return read_valid<Spec>(path, sys::read_file(path, max_config)); }
 
-Process read_process(const std::string& path) { return json::read<Process>(path, sys::read_file(path, max_config)); }
+Process read_process(const std::string& path) { return read_valid<Process>(path, sys::read_file(path, max_config)); }
 
-Resources read_resources(const std::string& text, const std::string& name) { return json::read<Resources>(name, text); }
+Resources read_resources(const std::string& text, const std::string& name) { return read_valid<Resources>(name, text); }
 
 std::string to_json(const Spec& spec) { return json::write(spec); }
 std::string to_json(const State& state) { return json::write(state); }
