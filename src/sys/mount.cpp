@@ -26,12 +26,29 @@ int fsmount(int context, unsigned attributes) {
     return static_cast<int>(::syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes));
 }
 
-// mount(2) takes one page of options; overlay's lowerdir lists are longer.
-void mount_long_options(const std::string& type, const std::string& source, FdRef target, unsigned long flags,
-                        const std::string& data) {
+unsigned attributes_of(std::uint64_t flags) {
+    constexpr struct {
+        unsigned long flag;
+        unsigned attribute;
+    } table[] = {{MS_RDONLY, MOUNT_ATTR_RDONLY},
+                 {MS_NOSUID, MOUNT_ATTR_NOSUID},
+                 {MS_NODEV, MOUNT_ATTR_NODEV},
+                 {MS_NOEXEC, MOUNT_ATTR_NOEXEC},
+                 {MS_NOATIME, MOUNT_ATTR_NOATIME},
+                 {MS_NODIRATIME, MOUNT_ATTR_NODIRATIME},
+                 {MS_STRICTATIME, MOUNT_ATTR_STRICTATIME}};
+    unsigned attributes = 0;
+    for (const auto& [flag, attribute] : table)
+        if ((flags & flag) != 0) attributes |= attribute;
+    return attributes;
+}
+
+}  // namespace
+
+Fd new_mount(const std::string& type, const std::string& source, std::uint64_t flags, const std::string& data) {
     const Fd context(fsopen(type.c_str()));
     if (!context) throw Error(errno, "fsopen " + type);
-    if (!source.empty() && fsconfig(context.get(), FSCONFIG_SET_STRING, "source", source.c_str()) != 0)
+    if (fsconfig(context.get(), FSCONFIG_SET_STRING, "source", source.empty() ? type.c_str() : source.c_str()) != 0)
         throw Error(errno, "fsconfig source=" + source);
     for (const auto option : split(data, ',')) {
         if (option.empty()) continue;
@@ -45,21 +62,15 @@ void mount_long_options(const std::string& type, const std::string& source, FdRe
     }
     if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0)
         throw Error(errno, "fsconfig create " + type);
-    unsigned attributes = 0;
-    if ((flags & MS_RDONLY) != 0) attributes |= MOUNT_ATTR_RDONLY;
-    if ((flags & MS_NOSUID) != 0) attributes |= MOUNT_ATTR_NOSUID;
-    if ((flags & MS_NODEV) != 0) attributes |= MOUNT_ATTR_NODEV;
-    if ((flags & MS_NOEXEC) != 0) attributes |= MOUNT_ATTR_NOEXEC;
-    const Fd mount(fsmount(context.get(), attributes));
+    Fd mount(fsmount(context.get(), attributes_of(flags)));
     if (!mount) throw Error(errno, "fsmount " + type);
-    attach_tree(mount, target);
+    return mount;
 }
-
-}  // namespace
 
 void mount_filesystem(const std::string& type, const std::string& source, FdRef target, unsigned long flags,
                       const std::string& data) {
-    if (data.size() > mount_data_limit) return mount_long_options(type, source, target, flags, data);
+    // mount(2) takes one page of options; overlay's lowerdir lists are longer.
+    if (data.size() > mount_data_limit) return attach_tree(new_mount(type, source, flags, data), target);
     const char* from = source.empty() ? type.c_str() : source.c_str();
     if (::mount(from, proc_fd_path(target).c_str(), type.c_str(), flags, data.empty() ? nullptr : data.c_str()) != 0)
         throw Error(errno, "mount " + type);

@@ -14,6 +14,9 @@ namespace gpurun::sys {
 void mount_filesystem(const std::string& type, const std::string& source, FdRef target, unsigned long flags,
                       const std::string& data);
 
+/// The same, detached.
+Fd new_mount(const std::string& type, const std::string& source, std::uint64_t flags, const std::string& data);
+
 /// A detached copy of the mount tree at \a source. \a recursive: with what is mounted below.
 Fd clone_tree(FdRef source, bool recursive);
 Fd clone_tree(const std::string& path, bool recursive);

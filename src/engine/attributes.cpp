@@ -1,0 +1,145 @@
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <linux/securebits.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/container_side.h"
+#include "sys/file.h"
+#include "sys/process_attributes.h"
+
+namespace gpurun::engine {
+namespace {
+
+template <typename Value, std::size_t Size>
+Value look_up(const Name<Value> (&table)[Size], const std::string& name, const char* what) {
+    const auto value = value_of(table, name);
+    if (!value) throw Error(format("{} \"{}\" is not known", what, name));
+    return *value;
+}
+
+// The first separator of a sysctl's name decides: "net/ipv4/conf/eno2.100/x" has a dot inside a component,
+// "net.ipv4.ip_forward" has none.
+std::string sysctl_path(const std::string& name) {
+    std::string path = name;
+    const auto first = name.find_first_of("./");
+    if (first == std::string::npos || name[first] == '/') return path;
+    for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
+    return path;
+}
+
+}  // namespace
+
+void set_hostname(const std::string& name) {
+    if (::sethostname(name.data(), name.size()) != 0) throw Error(errno, "sethostname " + name);
+}
+
+void set_domainname(const std::string& name) {
+    if (::setdomainname(name.data(), name.size()) != 0) throw Error(errno, "setdomainname " + name);
+}
+
+void set_sysctl(ContainerSide& side, const plan::step::SetSysctl& step) {
+    const sys::Fd directory = sys::open_at(side.proc, "sys", O_PATH | O_DIRECTORY, sys::Resolve::no_symlinks);
+    sys::write_file_at(directory, sysctl_path(step.name), step.value, sys::Resolve::no_symlinks);
+}
+
+void set_personality(const spec::Personality& personality) {
+    constexpr unsigned long linux32 = 0x0008;
+    if (::syscall(SYS_personality, personality.domain == "LINUX32" ? linux32 : 0UL) < 0)
+        throw Error(errno, "personality " + personality.domain);
+}
+
+void set_scheduler(const spec::Scheduler& scheduler) {
+    sys::Scheduling scheduling{.policy = look_up(sys::scheduler_policies, scheduler.policy, "scheduler policy"),
+                               .nice = scheduler.nice,
+                               .priority = static_cast<std::uint32_t>(scheduler.priority),
+                               .runtime = scheduler.runtime,
+                               .deadline = scheduler.deadline,
+                               .period = scheduler.period};
+    for (const auto& flag : scheduler.flags) scheduling.flags |= look_up(sys::scheduler_flags, flag, "scheduler flag");
+    sys::set_scheduling(scheduling);
+}
+
+void set_io_priority(const spec::IoPriority& priority) {
+    sys::set_io_priority(look_up(sys::io_priority_classes, priority.io_class, "io priority class"), priority.priority);
+}
+
+void set_memory_policy(const spec::MemoryPolicy& policy) {
+    int mode = look_up(sys::memory_policy_modes, policy.mode, "memory policy mode");
+    for (const auto& flag : policy.flags) mode |= look_up(sys::memory_policy_flags, flag, "memory policy flag");
+    sys::set_memory_policy(mode, policy.nodes);
+}
+
+void set_rlimits(const std::vector<spec::Rlimit>& rlimits) {
+    for (const auto& limit : rlimits)
+        sys::set_rlimit(look_up(sys::rlimit_names, limit.type, "rlimit"), limit.soft, limit.hard);
+}
+
+void set_label(ContainerSide& side, const plan::step::SetLabel& step) {
+    if (!step.selinux_label.empty()) security::set_selinux_label(side.proc, step.selinux_label);
+    if (!step.apparmor_profile.empty()) security::set_apparmor_profile(side.proc, step.apparmor_profile);
+}
+
+void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step) {
+    const sys::Fd listener = security::load(step.filter);
+    if (listener) say(side.channel, Say::listener, plan::Barrier::ready, 0, step.listener_metadata, {listener});
+}
+
+void set_no_new_privileges() {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw Error(errno, "no_new_privs");
+}
+
+namespace {
+
+void change_directory(const std::string& cwd, bool final) {
+    if (::chdir(cwd.c_str()) == 0) return;
+    // Root of a user namespace may be refused what the user is granted, and the other way round: only the last try
+    // counts.
+    if (!final && (errno == EACCES || errno == EPERM)) return;
+    throw Error(errno, format("chdir to cwd (\"{}\") set in config.json failed", cwd));
+}
+
+// CVE-2024-21626: a leaked descriptor of a host directory as cwd shows as "(unreachable)".
+void check_directory(const std::string& cwd) {
+    char path[4096];
+    const long length = ::syscall(SYS_getcwd, path, sizeof path);
+    if (length < 0 && errno != ENOENT && errno != ENAMETOOLONG) throw Error(errno, "getcwd");
+    if (length <= 0 || path[0] != '/')
+        throw Error(format("current working directory \"{}\" is outside of container mount namespace root", cwd));
+}
+
+void set_groups(const plan::step::BecomeUser& step) {
+    const auto& gids = step.user.additional_gids;
+    if (step.keep_groups) return;
+    if (::syscall(SYS_setgroups, gids.size(), gids.data()) == 0) return;
+    // A rootless user namespace denies setgroups; without wanted groups there is nothing to say.
+    if (errno == EPERM && gids.empty()) return;
+    throw Error(errno, format("setgroups {}", gids.size()));
+}
+
+}  // namespace
+
+void become_user(const plan::step::BecomeUser& step) {
+    const auto& user = step.user;
+    change_directory(step.cwd, false);
+    security::drop_bounding(step.capabilities.bounding);
+    if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) throw Error(errno, "keep capabilities");
+    set_groups(step);
+    if (::syscall(SYS_setresgid, user.gid, user.gid, user.gid) != 0) throw Error(errno, format("setgid {}", user.gid));
+    if (::syscall(SYS_setresuid, user.uid, user.uid, user.uid) != 0) throw Error(errno, format("setuid {}", user.uid));
+    ::umask(user.umask.value_or(0022));
+    change_directory(step.cwd, true);
+    check_directory(step.cwd);
+    security::apply(step.capabilities);
+    ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+    // setuid made us dumpable again where the ids changed.
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+}  // namespace gpurun::engine

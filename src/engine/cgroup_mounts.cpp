@@ -1,0 +1,73 @@
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <linux/mount.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/container_side.h"
+#include "engine/targets.h"
+#include "sys/file.h"
+#include "sys/mount.h"
+
+namespace gpurun::engine {
+namespace {
+
+// A bind of the container's own directory instead of a new cgroup mount: inside the cgroup namespace they look alike,
+// and mounting a fresh cgroup2 waits for an RCU grace period (8 ms) on Linux 6.18.
+void bind_directory(const std::string& source, sys::FdRef target, const spec::MountOptions& options) {
+    const sys::Fd tree = sys::clone_tree(source, false);
+    sys::try_set_mount_attributes(tree, {.propagation = MS_PRIVATE}, true);
+    sys::set_mount_attributes(tree, {.set = options.attr_set, .clear = options.attr_clear}, false);
+    sys::attach_tree(tree, target);
+}
+
+std::string v1_name(const cgroup::Directory& directory) {
+    std::vector<std::string> names = directory.controllers;
+    if (names.size() == 1 && names[0].starts_with("name=")) return names[0].substr(5);
+    return join(names, ",");
+}
+
+// One directory per hierarchy on a tmpfs, and a link for each controller that shares one.
+void mount_v1(sys::FdRef target, const plan::step::MountCgroup& step) {
+    sys::mount_filesystem("tmpfs", "tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
+    const sys::Fd top = sys::open(sys::proc_fd_path(target), O_PATH | O_DIRECTORY);
+    const sys::Fd mounted = sys::open_at(top, ".", O_PATH | O_DIRECTORY);
+    for (const auto& directory : step.location.directories) {
+        if (directory.controllers.empty()) continue;
+        const std::string name = v1_name(directory);
+        if (::mkdirat(mounted.get(), name.c_str(), 0755) != 0) throw Error(errno, "mkdir " + name);
+        const sys::Fd place = sys::open_at(mounted, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+        bind_directory(directory.path, place, step.options);
+        if (directory.controllers.size() > 1)
+            for (const auto& controller : directory.controllers)
+                if (::symlinkat(name.c_str(), mounted.get(), controller.c_str()) != 0)
+                    throw Error(errno, "symlink " + controller);
+    }
+    sys::set_mount_attributes(mounted, {.set = step.options.attr_set}, false);
+}
+
+}  // namespace
+
+void mount_cgroup(ContainerSide& side, const plan::step::MountCgroup& step) {
+    const sys::Fd target = directory_at(side.root, step.target);
+    if (step.location.directories.empty()) {
+        // No cgroup of its own (rootless without delegation): the host's must not be reachable either (CVE-2023-25809).
+        log::debug("the container has no cgroup: {} is empty", step.target);
+        return sys::mount_filesystem("tmpfs", "tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+                                     "mode=755,nr_inodes=2");
+    }
+    if (step.location.layout != cgroup::Layout::v2)
+        return mount_v1(sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root), step);
+    bind_directory(step.location.directories.front().path, target, step.options);
+    if (step.options.propagation.empty()) return;
+    const sys::Fd mount = sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
+    for (const auto flags : step.options.propagation)
+        sys::set_mount_attributes(mount, {.propagation = flags & ~static_cast<std::uint64_t>(MS_REC)},
+                                  (flags & MS_REC) != 0);
+}
+
+}  // namespace gpurun::engine

@@ -1,0 +1,51 @@
+#include "engine/channel.h"
+
+#include <cstring>
+
+#include "base/text.h"
+#include "sys/socket.h"
+
+namespace gpurun::engine {
+namespace {
+
+struct Header {
+    Say what;
+    plan::Barrier barrier;
+    std::int32_t number;
+};
+
+}  // namespace
+
+void say(sys::FdRef channel, Say what, plan::Barrier barrier, std::int32_t number, std::string_view text,
+         const std::vector<sys::FdRef>& descriptors) {
+    Header header;
+    std::memset(&header, 0, sizeof header);
+    header.what = what;
+    header.barrier = barrier;
+    header.number = number;
+    std::string payload(reinterpret_cast<const char*>(&header), sizeof header);
+    payload += text;
+    sys::send_message(channel, payload, descriptors);
+}
+
+std::optional<Saying> hear(sys::FdRef channel) {
+    auto message = sys::receive_message(channel);
+    if (message.payload.size() < sizeof(Header)) return std::nullopt;
+    Header header;
+    std::memcpy(&header, message.payload.data(), sizeof header);
+    return Saying{.what = header.what,
+                  .barrier = header.barrier,
+                  .number = header.number,
+                  .text = message.payload.substr(sizeof header),
+                  .descriptors = std::move(message.descriptors)};
+}
+
+void pass(sys::FdRef channel, plan::Barrier barrier) { say(channel, Say::passed, barrier, 0, {}); }
+
+void await(sys::FdRef channel, plan::Barrier barrier) {
+    const auto heard = hear(channel);
+    if (!heard || heard->what != Say::passed || heard->barrier != barrier)
+        throw Error(format("the runtime went away before {}", plan::name(barrier)));
+}
+
+}  // namespace gpurun::engine

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <gpurun/error.h>
+#include <gpurun/plan.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sys/fd.h"
+
+/// What the two sides of a plan say to each other, over one SOCK_SEQPACKET pair: a message per barrier, at most one
+/// report of a failure, descriptors that the container process made for the host. End of file from the container's side
+/// means that exec succeeded, since its end is close-on-exec, or that it died.
+namespace gpurun::engine {
+
+enum class Say : std::uint8_t { passed, failed, warning, terminal, listener, child };
+
+struct Saying {
+    Say what = Say::passed;
+    plan::Barrier barrier = plan::Barrier::ready;  ///< passed
+    std::int32_t number = 0;                       ///< failed: errno; child: pid
+    std::string text;                              ///< failed, warning: the message; listener: its metadata
+    std::vector<sys::Fd> descriptors;
+};
+
+void say(sys::FdRef channel, Say what, plan::Barrier barrier, std::int32_t number, std::string_view text,
+         const std::vector<sys::FdRef>& descriptors = {});
+/// Waits for the next saying; nothing at end of file.
+std::optional<Saying> hear(sys::FdRef channel);
+
+void pass(sys::FdRef channel, plan::Barrier barrier);
+/// For the container's side: waits until the host passed \a barrier. Throws Error when the host is gone.
+void await(sys::FdRef channel, plan::Barrier barrier);
+
+}  // namespace gpurun::engine

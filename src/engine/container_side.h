@@ -1,0 +1,91 @@
+#pragma once
+
+#include <gpurun/plan.h>
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/channel.h"
+#include "sys/fd.h"
+#include "sys/terminal.h"
+
+/// The container process's lane: what its steps share, and one function per step, by subject. All of them run in the
+/// container process, most before pivot_root; container paths are always resolved below `root`, host paths only before
+/// pivot_root. They throw Error.
+namespace gpurun::engine {
+
+struct ContainerSide {
+    sys::Fd channel;
+    sys::FdRef
+        proc;  ///< The host's /proc, opened before the container process existed: no container mount can cover it.
+    sys::FdRef null_device;                 ///< The host's /dev/null, verified.
+    sys::FdRef console_socket;              ///< Where the terminal's master goes; unset: to the host process.
+    sys::FdRef start_listener;              ///< Where `start` connects.
+    sys::FdRef target;                      ///< exec: pidfd of the container's init.
+    std::vector<sys::Fd>* tasks = nullptr;  ///< v1: write "0" to enter.
+    std::map<spec::NamespaceType, sys::Fd>* namespaces = nullptr;  ///< Joined by path.
+    const plan::Options* options = nullptr;
+    spec::State state;                                      ///< For hooks.
+    const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.
+
+    sys::Fd root;  ///< The container's root directory.
+    sys::Fd dev;   ///< Its /dev, once devices are made.
+    sys::PseudoTerminal terminal;
+    std::string program;       ///< args[0] resolved.
+    sys::Fd masked_directory;  ///< The empty directory that masked directories share.
+};
+
+/// Carries out the lane; ends in exec or in a report over the channel and _exit(1). Never returns, never throws.
+[[noreturn]] void run_container(const std::vector<plan::Step>& lane, ContainerSide& side) noexcept;
+
+// namespaces.cpp
+void enter_cgroup(ContainerSide& side);
+void join_namespaces(ContainerSide& side, const plan::step::JoinNamespaces& step);
+void unshare_namespaces(std::uint64_t namespaces);
+void become_root();
+void set_time_offsets(ContainerSide& side, const plan::step::SetTimeOffsets& step);
+void raise_loopback();
+void join_keyring(ContainerSide& side, const plan::step::JoinKeyring& step);
+
+// root.cpp
+void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step);
+void pivot_root(ContainerSide& side, const plan::step::PivotRoot& step);
+void set_root_propagation(const plan::step::SetRootPropagation& step);
+void make_readonly(ContainerSide& side, const plan::step::MakeReadonly& step);
+void mask(ContainerSide& side, const plan::step::Mask& step);
+
+// mounts.cpp, cgroup_mounts.cpp
+void mount(ContainerSide& side, const plan::step::Mount& step);
+void mount_cgroup(ContainerSide& side, const plan::step::MountCgroup& step);
+
+// devices.cpp
+void make_device(ContainerSide& side, const plan::step::MakeDevice& step);
+void make_link(ContainerSide& side, const plan::step::MakeLink& step);
+void open_terminal(ContainerSide& side, const plan::step::OpenTerminal& step);
+void take_terminal(ContainerSide& side);
+
+// rootfs_edits.cpp
+void edit_rootfs(ContainerSide& side, const plan::step::EditRootfs& step);
+
+// attributes.cpp
+void set_hostname(const std::string& name);
+void set_domainname(const std::string& name);
+void set_sysctl(ContainerSide& side, const plan::step::SetSysctl& step);
+void set_personality(const spec::Personality& personality);
+void set_scheduler(const spec::Scheduler& scheduler);
+void set_io_priority(const spec::IoPriority& priority);
+void set_memory_policy(const spec::MemoryPolicy& policy);
+void set_rlimits(const std::vector<spec::Rlimit>& rlimits);
+void set_label(ContainerSide& side, const plan::step::SetLabel& step);
+void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step);
+void set_no_new_privileges();
+void become_user(const plan::step::BecomeUser& step);
+
+// program.cpp
+void find_program(ContainerSide& side, const plan::step::FindProgram& step);
+void await_start(ContainerSide& side);
+[[noreturn]] void exec(ContainerSide& side, const plan::step::Exec& step);
+
+}  // namespace gpurun::engine

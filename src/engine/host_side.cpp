@@ -1,0 +1,235 @@
+#include <fcntl.h>
+#include <gpurun/engine.h>
+#include <gpurun/error.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/container_side.h"
+#include "engine/hooks.h"
+#include "engine/id_maps.h"
+#include "engine/launcher.h"
+#include "engine/net_devices.h"
+#include "engine/resctrl.h"
+#include "engine/seccomp_listener.h"
+#include "sys/file.h"
+#include "sys/socket.h"
+
+namespace gpurun::engine {
+namespace {
+
+using namespace plan;
+
+// CVE-2025-31133: what masks files must really be the null device.
+sys::Fd open_null() {
+    sys::Fd null = sys::open("/dev/null", O_PATH | O_NOFOLLOW);
+    const auto facts = sys::stat_fd(null);
+    if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(1, 3))
+        throw Error("the host's /dev/null is not device 1:3");
+    return null;
+}
+
+struct Lane {
+    const Plan& plan;
+    HostSide& side;
+    Undo& undo;
+    Started started{};
+    sys::Fd channel{}, far_channel{};
+    sys::Fd proc{}, null{};
+    std::map<spec::NamespaceType, sys::Fd> namespaces{};
+    bool heard_ready = false;
+
+    void operator()(const step::Pass& s) { pass(channel, s.barrier); }
+    void operator()(const step::Await& s) { await_container(s.barrier); }
+    void operator()(const step::RunHooks& s) {
+        spec::State state = side.state;
+        state.status = s.status;
+        state.pid = started.child.pid;
+        run_hooks(s.kind, s.hooks, state, nullptr);
+    }
+    void operator()(const step::CreateCgroup& s) {
+        undo.push([manager = side.cgroup] {
+            try {
+                manager->remove();
+            } catch (const Error& error) {
+                log::warning("{}", error.text());
+            }
+        });
+        side.cgroup->create(s.resources);
+    }
+    void operator()(const step::LimitCgroup& s) { side.cgroup->apply(s.writes); }
+    void operator()(const step::LimitDevices& s) { side.cgroup->set_devices(s.rules); }
+    void operator()(const step::OpenNamespaces& s) {
+        for (const auto& ns : s.namespaces) {
+            sys::Fd fd = sys::try_open(ns.path, O_RDONLY);
+            if (!fd) throw Error(errno, format("namespace path {}", ns.path));
+            check_namespace_type(fd, ns);
+            namespaces[ns.type] = std::move(fd);
+        }
+    }
+    void operator()(const step::Clone& s) { clone(s); }
+    void operator()(const step::MapIds& s) { write_id_maps(proc, started.child.pid, s); }
+    void operator()(const step::SetOomScore& s) {
+        sys::write_file_at(proc, format("{}/oom_score_adj", started.child.pid), std::to_string(s.score));
+    }
+    void operator()(const step::JoinResctrl& s) {
+        const std::string group = join_resctrl(s.rdt, side.options->id, started.child.pid, undo);
+        if (side.on_resctrl) side.on_resctrl(group);
+    }
+    void operator()(const step::MoveNetDevices& s) { move_net_devices(s.devices, started.child.pid); }
+    void operator()(const step::WritePidFile& s) {
+        const sys::Fd directory = sys::open(
+            parent_of(s.path).empty() ? (s.path.starts_with('/') ? "/" : ".") : std::string(parent_of(s.path)),
+            O_PATH | O_DIRECTORY);
+        const std::string name(base_name(s.path));
+        sys::replace_file_at(directory, name, std::to_string(started.child.pid), 0644);
+        undo.push([path = s.path] { ::unlink(path.c_str()); });
+    }
+    void operator()(const step::SendPidfd& s) {
+        const sys::Fd socket = sys::connect_to(s.socket, SOCK_STREAM);
+        sys::send_message(socket, side.options->id, {started.child.pidfd});
+    }
+    template <typename ContainerStep>
+    void operator()(const ContainerStep&) {
+        throw Error("a step of the container's lane in the host's");
+    }
+
+    void clone(const step::Clone& s);
+    [[noreturn]] void become_container(std::vector<sys::Fd>& tasks) noexcept;
+    void await_container(Barrier barrier);
+    void await_exec();
+    std::optional<Saying> next_saying();
+    [[noreturn]] void container_died();
+};
+
+// What only the container process uses; it never returns.
+[[noreturn]] void Lane::become_container(std::vector<sys::Fd>& tasks) noexcept {
+    channel.reset();
+    ContainerSide container;
+    container.channel = std::move(far_channel);
+    container.proc = proc;
+    container.null_device = null;
+    container.console_socket = side.console_socket;
+    container.start_listener = side.start_listener;
+    container.target = side.target;
+    container.tasks = &tasks;
+    container.namespaces = &namespaces;
+    container.options = side.options;
+    container.state = side.state;
+    container.environment = side.environment;
+    run_container(plan.container, container);
+}
+
+void Lane::clone(const step::Clone& s) {
+    std::tie(channel, far_channel) = sys::socket_pair();
+    cgroup::Entry entry;
+    if (s.into_cgroup && side.cgroup != nullptr) entry = side.cgroup->entry(side.options->cgroup_path);
+    const CloneRequest request{
+        .namespaces = s.namespaces,
+        .cgroup = entry.directory,
+        .user_namespace = s.joins_user ? namespaces.at(spec::NamespaceType::user).ref() : sys::FdRef(),
+        .pid_namespace = !s.joins_pid  ? sys::FdRef()
+                         : side.target ? side.target
+                                       : namespaces.at(spec::NamespaceType::pid).ref()};
+    started.child = launch(request);
+    if (started.child.pid == 0) become_container(entry.tasks);
+    far_channel.reset();
+    undo.push([this_pid = started.child.pid, pidfd = ::fcntl(started.child.pidfd.get(), F_DUPFD_CLOEXEC, 3)] {
+        sys::try_signal(sys::FdRef(pidfd), SIGKILL);
+        ::close(pidfd);
+        try {
+            sys::wait_for(this_pid);
+        } catch (const Error&) {
+            // Somebody else reaped it.
+        }
+    });
+    if (side.on_cloned) side.on_cloned(started.child.pid);
+}
+
+[[noreturn]] void Lane::container_died() {
+    const int code = sys::wait_for(started.child.pid);
+    throw Error(code == 128 + SIGKILL
+                    ? "the container process was killed during its set-up, probably for want of memory"
+                    : format("the container process ended during its set-up with status {}", code));
+}
+
+// Passes on what the container hands over until a barrier, a failure or the end of file.
+std::optional<Saying> Lane::next_saying() {
+    for (;;) {
+        auto heard = hear(channel);
+        if (!heard) return heard;
+        switch (heard->what) {
+            case Say::failed: throw Error(heard->number, heard->text);
+            case Say::warning: log::warning("{}", heard->text); break;
+            case Say::terminal:
+                if (!heard->descriptors.empty()) started.terminal = std::move(heard->descriptors.front());
+                break;
+            case Say::listener:
+                if (!heard->descriptors.empty())
+                    send_listener(heard->descriptors.front(), plan, side.state, started.child.pid);
+                break;
+            case Say::child:
+            case Say::passed: return heard;
+        }
+    }
+}
+
+void Lane::await_container(Barrier barrier) {
+    const auto heard = next_saying();
+    if (!heard) container_died();
+    if (heard->what != Say::passed || heard->barrier != barrier)
+        throw Error(format("the container process did not pass {}", name(barrier)));
+    if (barrier == Barrier::ready) heard_ready = true;
+}
+
+void Lane::await_exec() {
+    while (next_saying()) {
+    }
+}
+
+}  // namespace
+
+sys::Fd open_proc() {
+    sys::Fd proc = sys::open("/proc", O_PATH | O_DIRECTORY);
+    if (sys::filesystem_magic(proc) != PROC_SUPER_MAGIC) throw Error("/proc is not a procfs; mount one");
+    return proc;
+}
+
+Started execute(const Plan& plan, HostSide& side, Undo& undo, bool wait_for_exec) {
+    Lane lane{.plan = plan, .side = side, .undo = undo};
+    lane.proc = open_proc();
+    lane.null = open_null();
+    for (const Step& step : plan.host) {
+        if (log::enabled(log::Level::debug)) log::write(log::Level::debug, describe(step));
+        try {
+            std::visit(lane, step);
+        } catch (const Error& error) {
+            // A failure that the container reported has its context already.
+            const bool own = !std::holds_alternative<step::Await>(step);
+            const std::string context = own ? context_of(step) : std::string();
+            if (context.empty()) throw;
+            throw with_context(context, error);
+        }
+    }
+    if (wait_for_exec) lane.await_exec();
+    return std::move(lane.started);
+}
+
+void release(sys::FdRef socket) {
+    pass(socket, Barrier::start);
+    while (const auto heard = hear(socket)) {
+        if (heard->what == Say::failed) throw Error(heard->number, heard->text);
+        if (heard->what == Say::warning) log::warning("{}", heard->text);
+    }
+}
+
+}  // namespace gpurun::engine

@@ -1,0 +1,99 @@
+#include "engine/id_maps.h"
+
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+#include "base/text.h"
+#include "sys/file.h"
+#include "sys/mount.h"
+#include "sys/process.h"
+
+namespace gpurun::engine {
+namespace {
+
+std::string map_text(const std::vector<spec::IdMapping>& mappings) {
+    std::string text;
+    for (const auto& mapping : mappings)
+        text += format("{} {} {}\n", mapping.container_id, mapping.host_id, mapping.size);
+    return text;
+}
+
+// Engines start us without PATH.
+std::string find_helper(const std::string& name) {
+    for (const char* directory : {"/usr/bin/", "/usr/local/bin/", "/bin/", "/usr/sbin/"})
+        if (sys::exists(directory + name)) return directory + name;
+    throw Error(format("{} is needed to map more than one id without root; install the uidmap package", name));
+}
+
+void map_by_helper(const std::string& name, int pid, const std::vector<spec::IdMapping>& mappings) {
+    sys::Program program{.path = find_helper(name), .arguments = {name, std::to_string(pid)}};
+    for (const auto& mapping : mappings)
+        for (const auto number : {mapping.container_id, mapping.host_id, mapping.size})
+            program.arguments.push_back(std::to_string(number));
+    const auto finished = sys::run_program(program);
+    if (finished.exit_code != 0) throw Error(format("{} failed: {}", name, finished.output));
+}
+
+bool is_own_id(const std::vector<spec::IdMapping>& mappings, unsigned id) {
+    return mappings.size() == 1 && mappings[0].size == 1 && mappings[0].host_id == id;
+}
+
+void write_map(sys::FdRef proc, int pid, const char* file, const std::vector<spec::IdMapping>& mappings) {
+    sys::write_file_at(proc, format("{}/{}", pid, file), map_text(mappings));
+}
+
+}  // namespace
+
+void write_id_maps(sys::FdRef proc, int pid, const plan::step::MapIds& step) {
+    if (!step.rootless) {
+        write_map(proc, pid, "uid_map", step.uids);
+        write_map(proc, pid, "gid_map", step.gids);
+        return;
+    }
+    if (is_own_id(step.uids, ::geteuid()) ||
+        sys::try_write_file_at(proc, format("{}/uid_map", pid), map_text(step.uids)) != 0) {
+        if (is_own_id(step.uids, ::geteuid()))
+            write_map(proc, pid, "uid_map", step.uids);
+        else
+            map_by_helper("newuidmap", pid, step.uids);
+    }
+    if (is_own_id(step.gids, ::getegid())) {
+        // CVE-2014-8989: an unprivileged gid map needs setgroups denied first.
+        sys::try_write_file_at(proc, format("{}/setgroups", pid), "deny");
+        write_map(proc, pid, "gid_map", step.gids);
+    } else if (sys::try_write_file_at(proc, format("{}/gid_map", pid), map_text(step.gids)) != 0) {
+        map_by_helper("newgidmap", pid, step.gids);
+    }
+}
+
+sys::Fd mapping_namespace(sys::FdRef proc, const std::vector<spec::IdMapping>& uids,
+                          const std::vector<spec::IdMapping>& gids) {
+    const sys::Child child = sys::clone({.flags = CLONE_NEWUSER});
+    if (child.pid == 0)
+        for (;;) ::pause();
+    const ScopeExit end([&child] {
+        sys::try_signal(child.pidfd, SIGKILL);
+        sys::wait_for(child.pid);
+    });
+    write_map(proc, child.pid, "uid_map", uids);
+    write_map(proc, child.pid, "gid_map", gids);
+    return sys::open_at(proc, format("{}/ns/user", child.pid), O_RDONLY);
+}
+
+void map_mount_ids(sys::FdRef mount, const plan::step::Mount& step) {
+    if (step.uids.empty())
+        throw Error("idmap needs uidMappings and gidMappings, of the mount or of the container's user namespace");
+    // The helper child is seen by the host's /proc under its pid there; in a new pid namespace only its own number is
+    // known here.
+    const sys::Fd proc = sys::private_procfs();
+    const sys::Fd map = mapping_namespace(proc, step.uids, step.gids);
+    const bool recursive = step.options.id_map == spec::IdMap::recursive;
+    sys::set_mount_attributes(mount, {.set = MOUNT_ATTR_IDMAP, .user_namespace = map}, recursive);
+}
+
+}  // namespace gpurun::engine

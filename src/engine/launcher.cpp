@@ -1,0 +1,72 @@
+#include "engine/launcher.h"
+
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <linux/nsfs.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/scope.h"
+#include "base/text.h"
+#include "engine/channel.h"
+#include "sys/file.h"
+#include "sys/socket.h"
+
+namespace gpurun::engine {
+namespace {
+
+// In the joined user namespace, a short-lived child of ours: its clone becomes our child by CLONE_PARENT.
+sys::Child launch_from_inside(const CloneRequest& request) {
+    auto [near, far] = sys::socket_pair();
+    const sys::Child launcher = sys::clone({});
+    if (launcher.pid == 0) {
+        near.reset();
+        try {
+            sys::enter_namespace(request.user_namespace, CLONE_NEWUSER, "user");
+            sys::Child child = sys::clone({.flags = request.namespaces | CLONE_PARENT, .cgroup = request.cgroup});
+            if (child.pid == 0) return child;
+            say(far, Say::child, plan::Barrier::ready, child.pid, {});
+        } catch (const Error& error) {
+            say(far, Say::failed, plan::Barrier::ready, error.code, error.message);
+        }
+        ::_exit(0);
+    }
+    far.reset();
+    const auto heard = hear(near);
+    sys::wait_for(launcher.pid);
+    if (!heard || heard->what == Say::failed)
+        throw Error(heard ? heard->number : 0, heard ? heard->text : "clone in the joined user namespace");
+    return {heard->number, sys::try_pidfd_open(heard->number)};
+}
+
+}  // namespace
+
+sys::Child launch(const CloneRequest& request) {
+    sys::Fd own_pids;
+    if (request.pid_namespace) {
+        own_pids = sys::open("/proc/self/ns/pid", O_RDONLY);
+        sys::enter_namespace(request.pid_namespace, CLONE_NEWPID, "pid");
+    }
+    // Only children are affected; hooks and helpers started later belong where we are.
+    ScopeExit back([&own_pids] {
+        if (own_pids) ::setns(own_pids.get(), CLONE_NEWPID);
+    });
+    sys::Child child = request.user_namespace ? launch_from_inside(request)
+                                              : sys::clone({.flags = request.namespaces, .cgroup = request.cgroup});
+    if (child.pid == 0) back.dismiss();
+    return child;
+}
+
+void check_namespace_type(sys::FdRef fd, const spec::Namespace& wanted) {
+    const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
+    if (type >= 0 && static_cast<std::uint64_t>(static_cast<unsigned>(type)) == spec::clone_flag(wanted.type)) return;
+    throw Error(format("namespace path {}: not a {} namespace", wanted.path, spec::spec_name(wanted.type)));
+}
+
+}  // namespace gpurun::engine

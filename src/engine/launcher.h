@@ -1,0 +1,27 @@
+#pragma once
+
+#include <gpurun/spec.h>
+#include <cstdint>
+
+#include "sys/fd.h"
+#include "sys/process.h"
+
+namespace gpurun::engine {
+
+struct CloneRequest {
+    std::uint64_t namespaces = 0;  ///< CLONE_NEW…
+    sys::FdRef cgroup{};
+    sys::FdRef user_namespace{};  ///< To be joined; the new namespaces belong to it.
+    sys::FdRef pid_namespace{};   ///< To be joined: a namespace, or a pidfd of a process in it.
+};
+
+/// Clones the container process; returns twice, with pid 0 in it. The child is this process's own child in every case.
+/// Where a user namespace is joined, a launcher enters it and clones from inside, as the pid namespace must belong to
+/// it. Runs in the host process.
+sys::Child launch(const CloneRequest& request);
+
+/// Throws Error when the descriptor is a namespace of another type than the config says (a MUST of
+/// config-linux.md#namespaces).
+void check_namespace_type(sys::FdRef fd, const spec::Namespace& wanted);
+
+}  // namespace gpurun::engine

@@ -1,0 +1,98 @@
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "engine/container_side.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace gpurun::engine {
+namespace {
+
+constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// 0 when \a path can be executed by this process, else why not.
+int why_not_executable(const std::string& path) {
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) != 0) return errno;
+    // A directory is "permission denied": newer Dockers alone know "is a directory".
+    if (!S_ISREG(facts.st_mode)) return EACCES;
+    return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    result.reserve(strings.size() + 1);
+    for (const auto& string : strings) result.push_back(const_cast<char*>(string.c_str()));
+    result.push_back(nullptr);
+    return result;
+}
+
+// The home directory of this uid in the container's /etc/passwd; what it says is only ever a string.
+std::string home_directory() {
+    const auto passwd = sys::try_read_file("/etc/passwd", 1u << 20);
+    const std::string uid = std::to_string(::geteuid());
+    for (const auto line : split(passwd.value_or(""), '\n')) {
+        const auto fields = split(line, ':');
+        if (fields.size() >= 6 && fields[2] == uid && !fields[5].empty()) return std::string(fields[5]);
+    }
+    return "/";
+}
+
+}  // namespace
+
+void find_program(ContainerSide& side, const plan::step::FindProgram& step) {
+    const std::string& name = step.name;
+    if (name.find('/') != std::string::npos) {
+        if (const int failure = why_not_executable(name)) {
+            if (failure == EACCES) throw Error(EACCES, format("exec: \"{}\"", name));
+            throw Error(failure, format("exec: \"{}\": stat {}", name, name));
+        }
+        side.program = name;
+        return;
+    }
+    int failure = 0;
+    const std::string path = plan::environment_value(step.env, "PATH").value_or(std::string(default_path));
+    for (const auto directory : split(path, ':')) {
+        const std::string candidate = format("{}/{}", directory.empty() ? "." : directory, name);
+        const int why = name.empty() ? ENOENT : why_not_executable(candidate);
+        if (why == 0) {
+            side.program = candidate;
+            return;
+        }
+        if (why == EACCES) failure = EACCES;
+    }
+    if (failure != 0) throw Error(failure, format("exec: \"{}\"", name));
+    throw Error(format("exec: \"{}\": executable file not found in $PATH", name));
+}
+
+void await_start(ContainerSide& side) {
+    if (!side.start_listener) throw Error("no socket to await start on");
+    side.channel.reset();
+    int connection = -1;
+    while ((connection = ::accept4(side.start_listener.get(), nullptr, nullptr, SOCK_CLOEXEC)) < 0)
+        if (errno != EINTR && errno != ECONNABORTED) throw Error(errno, "accept");
+    side.channel = sys::Fd(connection);
+    await(side.channel, plan::Barrier::start);
+}
+
+[[noreturn]] void exec(ContainerSide& side, const plan::step::Exec& step) {
+    auto environment = step.env;
+    if (!plan::environment_value(environment, "HOME")) environment.push_back("HOME=" + home_directory());
+    const auto arguments = pointers(step.args);
+    const auto variables = pointers(environment);
+    sys::reset_signals();
+    // The last chance for a descriptor of the host to slip in (CVE-2024-21626).
+    sys::close_on_exec_from(3 + step.preserved_fds);
+    for (int fd = 3; fd < 3 + step.preserved_fds; ++fd) ::fcntl(fd, F_SETFD, 0);
+    ::execve(side.program.c_str(), arguments.data(), variables.data());
+    throw Error(errno, format("exec {}", side.program));
+}
+
+}  // namespace gpurun::engine

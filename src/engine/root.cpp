@@ -1,0 +1,107 @@
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <linux/mount.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "engine/container_side.h"
+#include "sys/file.h"
+#include "sys/mount.h"
+
+namespace gpurun::engine {
+namespace {
+
+// pivot_root refuses a root whose parent mount is shared: walk up to the mount point that the root lies on.
+void make_parent_private(const std::string& root) {
+    std::string path = root;
+    for (;;) {
+        path = std::string(parent_of(path));
+        const char* mount_point = path.empty() ? "/" : path.c_str();
+        if (::mount(nullptr, mount_point, nullptr, MS_PRIVATE, nullptr) == 0) return;
+        if (errno != EINVAL || path.empty()) throw Error(errno, format("make the mount of {} private", root));
+    }
+}
+
+void bind_onto(sys::FdRef source, sys::FdRef target) {
+    if (::mount(sys::proc_fd_path(source).c_str(), sys::proc_fd_path(target).c_str(), nullptr, MS_BIND, nullptr) != 0)
+        throw Error(errno, "bind");
+}
+
+void mask_directory(ContainerSide& side, sys::FdRef target, const std::string& label) {
+    if (side.masked_directory) return bind_onto(side.masked_directory, target);
+    const std::string data =
+        label.empty() ? "nr_blocks=1,nr_inodes=1" : format("nr_blocks=1,nr_inodes=1,context=\"{}\"", label);
+    if (::mount("tmpfs", sys::proc_fd_path(target).c_str(), "tmpfs", MS_RDONLY, data.c_str()) != 0)
+        throw Error(errno, "mount tmpfs");
+}
+
+}  // namespace
+
+void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step) {
+    sys::set_propagation("/", step.propagation);
+    if ((step.propagation & MS_SHARED) != 0) make_parent_private(step.path);
+    if (::mount(step.path.c_str(), step.path.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
+        throw Error(errno, "bind " + step.path);
+    side.root = sys::open(step.path, O_PATH | O_DIRECTORY);
+}
+
+void pivot_root(ContainerSide& side, const plan::step::PivotRoot& step) {
+    if (::fchdir(side.root.get()) != 0) throw Error(errno, "fchdir");
+    if (!step.pivot) {
+        // For roots that cannot be pivoted (initramfs). The host's /proc and /sys must not stay reachable below the old
+        // root.
+        if (::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) throw Error(errno, "move root");
+        if (::chroot(".") != 0) throw Error(errno, "chroot");
+        if (::chdir("/") != 0) throw Error(errno, "chdir /");
+        return;
+    }
+    // The old root ends up over the new one at ".": slave, so that unmounting it there unmounts nothing on the host.
+    if (::syscall(SYS_pivot_root, ".", ".") != 0) throw Error(errno, "pivot_root");
+    if (::mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) throw Error(errno, "make the old root slave");
+    if (::umount2(".", MNT_DETACH) != 0) throw Error(errno, "unmount the old root");
+    if (::chdir("/") != 0) throw Error(errno, "chdir /");
+}
+
+void set_root_propagation(const plan::step::SetRootPropagation& step) { sys::set_propagation("/", step.propagation); }
+
+void make_readonly(ContainerSide& side, const plan::step::MakeReadonly& step) {
+    const sys::Fd target = sys::try_open_at(side.root, step.path, O_PATH, sys::Resolve::in_root);
+    if (!target) {
+        if (!step.required && (errno == ENOENT || errno == ENOTDIR)) return;
+        throw Error(errno, "open " + step.path);
+    }
+    const sys::MountAttributes attributes{.set = MOUNT_ATTR_RDONLY};
+    if (step.required) return sys::set_mount_attributes(target, attributes, false);
+    // A path that is no mount of its own becomes one first.
+    const sys::Fd tree = sys::clone_tree(target, true);
+    sys::set_mount_attributes(tree, attributes, true);
+    sys::attach_tree(tree, target);
+}
+
+void mask(ContainerSide& side, const plan::step::Mask& step) {
+    for (const auto& path : step.paths) {
+        const sys::Fd target = sys::try_open_at(side.root, path, O_PATH, sys::Resolve::in_root);
+        if (!target) {
+            if (errno == ENOENT || errno == ENOTDIR) continue;
+            throw Error(errno, "mask " + path);
+        }
+        try {
+            if (!S_ISDIR(sys::stat_fd(target).st_mode)) {
+                bind_onto(side.null_device, target);
+                continue;
+            }
+            mask_directory(side, target, step.label);
+            if (!side.masked_directory)
+                side.masked_directory = sys::open_at(side.root, path, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
+        } catch (const Error& error) {
+            throw with_context("mask " + path, error);
+        }
+    }
+}
+
+}  // namespace gpurun::engine

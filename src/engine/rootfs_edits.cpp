@@ -1,0 +1,110 @@
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/container_side.h"
+#include "engine/targets.h"
+#include "sys/file.h"
+#include "sys/mount.h"
+
+namespace gpurun::engine {
+namespace {
+
+constexpr const char* loader_cache = "/etc/ld.so.cache";
+
+void make_symlink(sys::FdRef root, const gpu::Link& link) {
+    const Place place = place_at(root, link.path);
+    if (::symlinkat(link.target.c_str(), place.directory.get(), place.name.c_str()) == 0) return;
+    if (errno != EEXIST) throw Error(errno, "symlink " + link.path);
+    const auto there = sys::try_stat(place.directory, place.name, AT_SYMLINK_NOFOLLOW);
+    if (there && S_ISDIR(there->st_mode)) throw Error(EISDIR, "symlink " + link.path);
+    if (there && S_ISLNK(there->st_mode) && sys::try_read_link(place.directory, place.name) == link.target) return;
+    // Replaced by rename: whoever looks meanwhile sees one or the other.
+    const std::string temporary = format(".{}.{}", place.name, ::getpid());
+    if (::symlinkat(link.target.c_str(), place.directory.get(), temporary.c_str()) != 0)
+        throw Error(errno, "symlink " + link.path);
+    if (::renameat(place.directory.get(), temporary.c_str(), place.directory.get(), place.name.c_str()) == 0) return;
+    const int failure = errno;
+    ::unlinkat(place.directory.get(), temporary.c_str(), 0);
+    if (failure != EBUSY) throw Error(failure, "symlink " + link.path);
+    log::debug("{} is a mount and stays", link.path);
+}
+
+// A file of a private tmpfs with this content, to be bound somewhere.
+sys::Fd content_file(const std::string& content, unsigned mode) {
+    const sys::Fd mount = sys::new_mount("tmpfs", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
+    const sys::Fd file = sys::open_at(mount, "file", O_WRONLY | O_CREAT | O_EXCL, sys::Resolve::anywhere, mode);
+    sys::write_all(file, content, "file");
+    const sys::Fd found = sys::open_at(mount, "file", O_PATH);
+    sys::Fd tree = sys::clone_tree(found, false);
+    sys::set_mount_attributes(tree, {.set = 1 /* MOUNT_ATTR_RDONLY */}, false);
+    return tree;
+}
+
+void bind_content(sys::FdRef target, const std::string& content, unsigned mode) {
+    sys::attach_tree(content_file(content, mode), target);
+}
+
+bool is_readonly_failure(const Error& error) {
+    return error.code == EROFS || error.code == EPERM || error.code == EACCES;
+}
+
+void put_file(sys::FdRef root, const gpu::File& file, bool read_only) {
+    try {
+        if (read_only) throw Error(EROFS, file.path);
+        const Place place = place_at(root, file.path);
+        sys::replace_file_at(place.directory, place.name, file.content, file.mode);
+    } catch (const Error& error) {
+        if (!is_readonly_failure(error)) throw;
+        const sys::Fd target = sys::try_open_at(root, file.path, O_PATH, sys::Resolve::in_root);
+        if (target)
+            bind_content(target, file.content, file.mode);
+        else
+            log::warning("{} can be neither written nor covered in a read-only root", file.path);
+    }
+}
+
+std::string read_regular(sys::FdRef root, const std::string& path) {
+    constexpr std::size_t largest = 32u << 20;
+    const sys::Fd file = sys::try_open_at(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, sys::Resolve::in_root);
+    if (!file || !S_ISREG(sys::stat_fd(file).st_mode)) return {};
+    try {
+        return sys::read_all(file, path, largest);
+    } catch (const Error&) {
+        return {};  // An image may ship anything here; a cache of our entries alone is valid.
+    }
+}
+
+void cover(sys::FdRef root, const gpu::Cover& edit) {
+    const sys::Fd target = sys::try_open_at(root, edit.path, O_PATH, sys::Resolve::in_root);
+    if (!target) {
+        if (errno == ENOENT) return;
+        throw Error(errno, "cover " + edit.path);
+    }
+    bind_content(target, edit.content, edit.mode);
+}
+
+}  // namespace
+
+void edit_rootfs(ContainerSide& side, const plan::step::EditRootfs& step) {
+    for (const auto& link : step.edits.links) try {
+            make_symlink(side.root, link);
+        } catch (const Error& error) {
+            if (!step.read_only || !is_readonly_failure(error)) throw;
+            log::warning("{}: the root file system is read-only", link.path);
+        }
+    for (const auto& file : step.edits.files) put_file(side.root, file, false);
+    if (!step.edits.cache.empty()) {
+        const std::string merged = gpu::merge_loader_cache(read_regular(side.root, loader_cache), step.edits.cache);
+        put_file(side.root, {.path = loader_cache, .content = merged, .mode = 0644}, false);
+    }
+    for (const auto& edit : step.edits.covers) cover(side.root, edit);
+}
+
+}  // namespace gpurun::engine

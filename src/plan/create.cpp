@@ -1,0 +1,157 @@
+#include <gpurun/error.h>
+#include <gpurun/plan.h>
+#include <sched.h>
+
+#include "plan/mounts.h"
+#include "plan/process.h"
+
+namespace gpurun::plan {
+namespace {
+
+using spec::NamespaceType;
+
+/// Namespaces of the config, sorted by how the container process gets into them.
+struct Namespaces {
+    std::uint64_t cloned = 0;    // new, by clone3
+    std::uint64_t unshared = 0;  // new, by unshare in the container process
+    std::vector<spec::Namespace> by_path;
+    std::vector<NamespaceType> joined;
+    bool joins_user = false, joins_pid = false;
+    bool has(NamespaceType type) const {
+        return (cloned & spec::clone_flag(type)) != 0 || (unshared & spec::clone_flag(type)) != 0;
+    }
+};
+
+Namespaces sort_namespaces(const spec::Linux& linux) {
+    Namespaces sorted;
+    for (const auto& ns : linux.namespaces) {
+        if (!ns.path.empty()) {
+            sorted.by_path.push_back(ns);
+            if (ns.type == NamespaceType::user)
+                sorted.joins_user = true;
+            else if (ns.type == NamespaceType::pid)
+                sorted.joins_pid = true;
+            else
+                sorted.joined.push_back(ns.type);
+            continue;
+        }
+        // The cgroup namespace's root is the cgroup of its maker: only after the child entered. Time offsets must
+        // precede the first task.
+        const bool later = ns.type == NamespaceType::cgroup || ns.type == NamespaceType::time;
+        (later ? sorted.unshared : sorted.cloned) |= spec::clone_flag(ns.type);
+    }
+    return sorted;
+}
+
+spec::Resources resources_of(const spec::Spec& spec) { return spec.linux->resources.value_or(spec::Resources{}); }
+
+void add_cgroup(std::vector<Step>& lane, const spec::Spec& spec, const Host& host) {
+    const auto resources = resources_of(spec);
+    lane.push_back(step::CreateCgroup{.path = host.cgroup.path, .resources = resources});
+    lane.push_back(step::LimitDevices{cgroup::device_rules(resources.devices)});
+    if (auto writes = cgroup::translate(host.cgroup.layout, resources); !writes.empty())
+        lane.push_back(step::LimitCgroup{std::move(writes)});
+}
+
+bool has_runtime_hooks(const spec::Spec& spec) {
+    return spec.hooks && (!spec.hooks->prestart.empty() || !spec.hooks->create_runtime.empty());
+}
+
+bool waits_for_host(const spec::Spec& spec) { return has_runtime_hooks(spec) || !spec.linux->net_devices.empty(); }
+
+std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Options& options,
+                            const Namespaces& namespaces) {
+    std::vector<Step> lane;
+    const auto& linux = *spec.linux;
+    if (!namespaces.by_path.empty()) lane.push_back(step::OpenNamespaces{namespaces.by_path});
+    if (options.has_cgroup) add_cgroup(lane, spec, host);
+    lane.push_back(step::Clone{.namespaces = namespaces.cloned,
+                               .joins_user = namespaces.joins_user,
+                               .joins_pid = namespaces.joins_pid,
+                               .into_cgroup = options.has_cgroup});
+    if ((namespaces.cloned & CLONE_NEWUSER) != 0) {
+        lane.push_back(step::MapIds{.uids = linux.uid_mappings, .gids = linux.gid_mappings, .rootless = host.rootless});
+        lane.push_back(step::Pass{Barrier::id_maps});
+    }
+    if (spec.process && spec.process->oom_score_adj) lane.push_back(step::SetOomScore{*spec.process->oom_score_adj});
+    if (linux.intel_rdt) lane.push_back(step::JoinResctrl{*linux.intel_rdt});
+    if (waits_for_host(spec)) {
+        lane.push_back(step::Await{Barrier::prepared});
+        if (!linux.net_devices.empty()) lane.push_back(step::MoveNetDevices{linux.net_devices});
+        if (spec.hooks && !spec.hooks->prestart.empty())
+            lane.push_back(step::RunHooks{HookKind::prestart, spec.hooks->prestart, spec::Status::created});
+        if (spec.hooks && !spec.hooks->create_runtime.empty())
+            lane.push_back(step::RunHooks{HookKind::create_runtime, spec.hooks->create_runtime, spec::Status::created});
+        lane.push_back(step::Pass{Barrier::hooked});
+    }
+    lane.push_back(step::Await{Barrier::ready});
+    if (!options.pidfd_socket.empty()) lane.push_back(step::SendPidfd{options.pidfd_socket});
+    if (!options.pid_file.empty()) lane.push_back(step::WritePidFile{options.pid_file});
+    return lane;
+}
+
+void add_namespaces(std::vector<Step>& lane, const spec::Spec& spec, const Options& options,
+                    const Namespaces& namespaces) {
+    if ((namespaces.cloned & CLONE_NEWUSER) != 0) lane.push_back(step::Await{Barrier::id_maps});
+    if (options.has_cgroup) lane.push_back(step::EnterCgroup{});
+    if (!namespaces.joined.empty()) lane.push_back(step::JoinNamespaces{namespaces.joined});
+    if (namespaces.unshared != 0) lane.push_back(step::Unshare{namespaces.unshared});
+    if (!spec.linux->time_offsets.empty()) lane.push_back(step::SetTimeOffsets{spec.linux->time_offsets});
+    if ((namespaces.cloned & CLONE_NEWUSER) != 0 || namespaces.joins_user) lane.push_back(step::BecomeRoot{});
+    if (namespaces.has(NamespaceType::network)) lane.push_back(step::RaiseLoopback{});
+    if (!options.no_new_keyring)
+        lane.push_back(step::JoinKeyring{
+            .name = "_ses." + options.id,
+            .label = spec.process ? security::usable_label(security::Lsm::selinux, spec.process->selinux_label)
+                                  : std::string()});
+}
+
+std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const Options& options,
+                                 const Namespaces& namespaces, const gpu::RootfsEdits& edits) {
+    std::vector<Step> lane;
+    add_namespaces(lane, spec, options, namespaces);
+    add_root_and_mounts(lane, spec, host, options);
+    const bool terminal = spec.process && spec.process->terminal;
+    if (terminal) lane.push_back(step::OpenTerminal{.size = spec.process->console_size, .console = fills_dev(spec)});
+    if (!edits.empty()) lane.push_back(step::EditRootfs{.edits = edits, .read_only = spec.root->readonly});
+    if (waits_for_host(spec)) {
+        lane.push_back(step::Pass{Barrier::prepared});
+        lane.push_back(step::Await{Barrier::hooked});
+    }
+    if (spec.hooks && !spec.hooks->create_container.empty())
+        lane.push_back(step::RunHooks{HookKind::create_container, spec.hooks->create_container, spec::Status::created});
+    lane.push_back(step::PivotRoot{.pivot = !options.no_pivot});
+    if (!spec.hostname.empty()) lane.push_back(step::SetHostname{spec.hostname});
+    if (!spec.domainname.empty()) lane.push_back(step::SetDomainname{spec.domainname});
+    seal_root(lane, spec, host);
+    if (terminal) lane.push_back(step::TakeTerminal{});
+    if (spec.process) {
+        add_process(lane, spec, *spec.process, host);
+        lane.push_back(step::FindProgram{.name = spec.process->args.empty() ? "" : spec.process->args.front(),
+                                         .env = spec.process->env});
+    }
+    lane.push_back(step::Pass{Barrier::ready});
+    if (!options.run) lane.push_back(step::Await{Barrier::start});
+    if (spec.hooks && !spec.hooks->start_container.empty())
+        lane.push_back(step::RunHooks{HookKind::start_container, spec.hooks->start_container, spec::Status::created});
+    if (spec.process) {
+        add_late_seccomp(lane, spec, *spec.process);
+        lane.push_back(step::Exec{.args = spec.process->args,
+                                  .env = clean_environment(spec.process->env),
+                                  .preserved_fds = options.preserved_fds});
+    }
+    return lane;
+}
+
+}  // namespace
+
+Plan build_create(const spec::Spec& spec, const Host& host, const Options& options, const gpu::RootfsEdits& edits) {
+    const auto namespaces = sort_namespaces(*spec.linux);
+    if (!namespaces.has(NamespaceType::mount) && spec::find_namespace(*spec.linux, NamespaceType::mount) == nullptr)
+        throw Error(
+            "linux.namespaces: a container without a mount namespace is not supported; add {\"type\": \"mount\"}");
+    return Plan{.host = host_lane(spec, host, options, namespaces),
+                .container = container_lane(spec, host, options, namespaces, edits)};
+}
+
+}  // namespace gpurun::plan

@@ -1,0 +1,119 @@
+#include "plan/mounts.h"
+
+#include <gpurun/error.h>
+#include <sys/mount.h>
+
+#include "base/table.h"
+#include "base/text.h"
+
+namespace gpurun::plan {
+namespace {
+
+// config-linux.md#default-devices
+const spec::Device default_devices[] = {
+    {.type = "c", .path = "/dev/null", .major = 1, .minor = 3, .file_mode = 0666},
+    {.type = "c", .path = "/dev/zero", .major = 1, .minor = 5, .file_mode = 0666},
+    {.type = "c", .path = "/dev/full", .major = 1, .minor = 7, .file_mode = 0666},
+    {.type = "c", .path = "/dev/tty", .major = 5, .minor = 0, .file_mode = 0666},
+    {.type = "c", .path = "/dev/random", .major = 1, .minor = 8, .file_mode = 0666},
+    {.type = "c", .path = "/dev/urandom", .major = 1, .minor = 9, .file_mode = 0666},
+};
+
+// runtime-linux.md#dev-symbolic-links
+const step::MakeLink default_links[] = {{"/dev/fd", "/proc/self/fd"},
+                                        {"/dev/stdin", "/proc/self/fd/0"},
+                                        {"/dev/stdout", "/proc/self/fd/1"},
+                                        {"/dev/stderr", "/proc/self/fd/2"},
+                                        {"/dev/ptmx", "pts/ptmx"}};
+
+bool takes_label(const std::string& type) {
+    return type != "proc" && type != "sysfs" && type != "mqueue" && type != "cgroup" && type != "cgroup2";
+}
+
+bool is_readonly(const spec::MountOptions& options) { return (options.flags & MS_RDONLY) != 0; }
+
+// Content comes after the mount: devices into /dev, mount points into the tmpfs of v1 cgroups.
+bool is_filled_later(const spec::Mount& mount, const spec::MountOptions& options) {
+    return options.bind == spec::Bind::none && is_readonly(options) && mount.type == "tmpfs";
+}
+
+bool is_cgroup(const spec::Mount& mount) { return mount.type == "cgroup" || mount.type == "cgroup2"; }
+
+void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Spec& spec, const Host& host) {
+    const auto options = spec::parse_mount_options(mount);
+    const auto& linux = *spec.linux;
+    if (is_cgroup(mount) && options.bind == spec::Bind::none) {
+        lane.push_back(
+            step::MountCgroup{.target = mount.destination,
+                              .options = options,
+                              .location = host.cgroup,
+                              .own_namespace = spec::find_namespace(linux, spec::NamespaceType::cgroup) != nullptr});
+        return;
+    }
+    step::Mount made{.mount = mount, .options = options};
+    if (host.lsm == security::Lsm::selinux && takes_label(mount.type) && options.bind == spec::Bind::none)
+        made.label = linux.mount_label;
+    made.late_readonly = is_filled_later(mount, options);
+    if (options.id_map != spec::IdMap::none || !mount.uid_mappings.empty()) {
+        made.uids = mount.uid_mappings.empty() ? linux.uid_mappings : mount.uid_mappings;
+        made.gids = mount.gid_mappings.empty() ? linux.gid_mappings : mount.gid_mappings;
+    }
+    lane.push_back(std::move(made));
+}
+
+void add_devices(std::vector<Step>& lane, const spec::Spec& spec, const Host& host) {
+    const bool bind = host.rootless || !host.privileged_namespace ||
+                      (spec.linux && spec::find_namespace(*spec.linux, spec::NamespaceType::user) != nullptr);
+    const auto configured = [&](const std::string& path) {
+        for (const auto& device : spec.linux->devices)
+            if (clean_path(device.path) == path) return true;
+        return false;
+    };
+    for (const auto& device : default_devices)
+        if (!configured(device.path)) lane.push_back(step::MakeDevice{.device = device, .bind = bind});
+    for (const auto& device : spec.linux->devices)
+        lane.push_back(step::MakeDevice{.device = device, .bind = bind && device.type != "p"});
+    for (const auto& link : default_links) lane.push_back(link);
+}
+
+}  // namespace
+
+bool fills_dev(const spec::Spec& spec) {
+    for (const auto& mount : spec.mounts)
+        if (clean_path(mount.destination) == "/dev" && spec::parse_mount_options(mount).bind != spec::Bind::none)
+            return false;
+    return true;
+}
+
+void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const Host& host, const Options& options) {
+    std::string root = spec.root->path;
+    if (!root.starts_with('/')) root = options.bundle + "/" + root;
+    const unsigned long propagation = spec::propagation_flags(spec.linux->rootfs_propagation);
+    lane.push_back(
+        step::PrepareRoot{.path = clean_path(root), .propagation = propagation != 0 ? propagation : MS_SLAVE | MS_REC});
+    for (const auto& mount : spec.mounts) {
+        spec::Mount absolute = mount;
+        absolute.destination = clean_path(mount.destination);
+        if (spec::parse_mount_options(mount).bind != spec::Bind::none && !absolute.source.starts_with('/'))
+            absolute.source = options.bundle + "/" + absolute.source;
+        add_mount(lane, absolute, spec, host);
+    }
+    if (fills_dev(spec)) add_devices(lane, spec, host);
+}
+
+void seal_root(std::vector<Step>& lane, const spec::Spec& spec, const Host& host) {
+    const auto& linux = *spec.linux;
+    if (const auto propagation = spec::propagation_flags(linux.rootfs_propagation))
+        lane.push_back(step::SetRootPropagation{propagation});
+    for (const auto& [name, value] : linux.sysctl) lane.push_back(step::SetSysctl{name, value});
+    for (const auto& mount : spec.mounts)
+        if (is_filled_later(mount, spec::parse_mount_options(mount)))
+            lane.push_back(step::MakeReadonly{.path = clean_path(mount.destination), .required = true});
+    if (spec.root->readonly) lane.push_back(step::MakeReadonly{.path = "/", .required = true});
+    for (const auto& path : linux.readonly_paths) lane.push_back(step::MakeReadonly{.path = clean_path(path)});
+    if (!linux.masked_paths.empty())
+        lane.push_back(step::Mask{.paths = linux.masked_paths,
+                                  .label = host.lsm == security::Lsm::selinux ? linux.mount_label : std::string()});
+}
+
+}  // namespace gpurun::plan

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <gpurun/plan.h>
+
+#include <vector>
+
+namespace gpurun::plan {
+
+/// The process's attributes up to its user, in the order that keeps privileges as long as they are needed: limits,
+/// scheduling, label, [seccomp without no_new_privs], credentials. Shared by create and exec. Pure.
+void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host);
+
+/// Seccomp as the last thing before the program, where no_new_privs makes that possible.
+void add_late_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process);
+
+/// process.env with the last of duplicates kept; HOME is added by the engine, who can read the container's /etc/passwd.
+std::vector<std::string> clean_environment(const std::vector<std::string>& env);
+
+}  // namespace gpurun::plan

@@ -1,0 +1,177 @@
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <gpurun/state.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/text.h"
+#include "json/json.h"
+#include "state/tables.h"
+#include "sys/file.h"
+
+namespace gpurun::state {
+namespace {
+
+constexpr std::string_view suffix = ".json";
+
+// Room for pid and times to grow, so that a later save overwrites one page in place: atomic for anything that kills us.
+constexpr std::size_t spare = 96;
+
+std::string first_line(const Record& record) {
+    std::string line = json::write(record);
+    line.append(spare, ' ');
+    line += '\n';
+    return line;
+}
+
+std::string file_name(const std::string& id) { return id + std::string(suffix); }
+
+Error no_container() { return Error("container does not exist"); }
+
+// Opens and locks the record; a save by another gpurun may have replaced the file meanwhile.
+sys::Fd open_locked(sys::FdRef directory, const std::string& id, int flags, int operation) {
+    for (;;) {
+        sys::Fd file = sys::try_open_at(directory, file_name(id), flags | O_NOFOLLOW);
+        if (!file) {
+            if (errno == ENOENT || errno == EBADF || errno == ENAMETOOLONG) throw no_container();
+            throw Error(errno, "open the record of container " + id);
+        }
+        while (::flock(file.get(), operation) != 0)
+            if (errno != EINTR) throw Error(errno, "lock the record of container " + id);
+        const auto opened = sys::stat_fd(file);
+        const auto current = sys::try_stat(directory, file_name(id), AT_SYMLINK_NOFOLLOW);
+        if (!current) throw no_container();
+        if (current->st_ino == opened.st_ino) return file;
+    }
+}
+
+std::string read_line(sys::FdRef file) {
+    std::string text(4096, '\0');
+    std::size_t used = 0;
+    for (;;) {
+        const auto got = ::pread(file.get(), text.data() + used, text.size() - used, static_cast<off_t>(used));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) throw Error(errno, "read record");
+        used += static_cast<std::size_t>(got);
+        if (const auto end = std::string_view(text.data(), used).find('\n'); end != std::string_view::npos) {
+            text.resize(end);
+            return text;
+        }
+        if (got == 0) throw Error("the record is cut short");
+        text.resize(text.size() * 2);
+    }
+}
+
+}  // namespace
+
+void check_id(const std::string& id) {
+    const auto allowed = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
+               c == '.' || c == '-';
+    };
+    if (id.empty() || id == "." || id == ".." || !std::all_of(id.begin(), id.end(), allowed))
+        throw Error(
+            format("invalid container ID format: \"{}\"; letters, digits, '_', '+', '.' and '-' are allowed", id));
+}
+
+std::string default_root() {
+    const char* runtime_directory = std::getenv("XDG_RUNTIME_DIR");
+    const bool set = runtime_directory != nullptr && *runtime_directory != '\0';
+    const char* user = std::getenv("USER");
+    // Podman without root runs its runtimes as uid 0 of a user namespace, with USER kept.
+    const bool root = ::geteuid() == 0 && (user == nullptr || std::string_view(user) == "root" || !set);
+    return !root && set ? std::string(runtime_directory) + "/gpurun" : "/run/gpurun";
+}
+
+sys::Fd Store::directory(bool make) const {
+    sys::Fd fd = sys::try_open(root_, O_PATH | O_DIRECTORY);
+    if (!fd && make) {
+        sys::make_directories(root_, 0700);
+        fd = sys::open(root_, O_PATH | O_DIRECTORY);
+    }
+    return fd;
+}
+
+void Store::create(const Record& record, std::string_view config) {
+    const sys::Fd root = directory(true);
+    const sys::Fd file = sys::try_open_at(root, file_name(record.id), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                                          sys::Resolve::anywhere, 0600);
+    if (!file) {
+        if (errno == EEXIST) throw Error("container with given ID already exists: " + record.id);
+        throw Error(errno, format("create the record of container {} in {}", record.id, root_));
+    }
+    try {
+        sys::write_all(file, first_line(record).append(config), "record");
+    } catch (...) {
+        ::unlinkat(root.get(), file_name(record.id).c_str(), 0);
+        throw;
+    }
+}
+
+void Store::save(const Record& record) {
+    const sys::Fd root = directory();
+    const sys::Fd file = sys::open_at(root, file_name(record.id), O_RDWR | O_NOFOLLOW);
+    const std::string old = read_line(file);
+    std::string line = json::write(record);
+    if (line.size() <= old.size()) {
+        line.resize(old.size(), ' ');
+        if (::pwrite(file.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()))
+            throw Error(errno, "write record");
+        return;
+    }
+    sys::replace_file_at(root, file_name(record.id), first_line(record).append(load_config(record.id)), 0600);
+}
+
+void Store::save(const Record& record, std::string_view config) {
+    sys::replace_file_at(directory(), file_name(record.id), first_line(record).append(config), 0600);
+}
+
+std::optional<Record> Store::try_load(const std::string& id) const {
+    const sys::Fd root = directory();
+    const sys::Fd file = sys::try_open_at(root, file_name(id), O_RDONLY | O_NOFOLLOW);
+    if (!file) return std::nullopt;
+    auto record = json::read<Record>(root_ + "/" + file_name(id), read_line(file));
+    record.owner = sys::stat_fd(file).st_uid;
+    return record;
+}
+
+Record Store::load(const std::string& id) const {
+    check_id(id);
+    auto record = try_load(id);
+    if (!record) throw no_container();
+    return *std::move(record);
+}
+
+std::string Store::load_config(const std::string& id) const {
+    const sys::Fd root = directory();
+    const sys::Fd file = sys::try_open_at(root, file_name(id), O_RDONLY | O_NOFOLLOW);
+    if (!file) throw no_container();
+    const std::string text = sys::read_all(file, file_name(id));
+    return text.substr(std::min(text.size(), text.find('\n') + 1));
+}
+
+void Store::remove(const Record& record) noexcept {
+    const sys::Fd root = directory();
+    if (!root) return;
+    if (!record.socket.empty()) ::unlinkat(root.get(), record.socket.c_str(), 0);
+    ::unlinkat(root.get(), file_name(record.id).c_str(), 0);
+}
+
+std::vector<std::string> Store::ids() const {
+    std::vector<std::string> ids;
+    for (auto& name : sys::list_directory(sys::FdRef(AT_FDCWD), root_))
+        if (name.ends_with(suffix)) ids.push_back(name.substr(0, name.size() - suffix.size()));
+    std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+sys::Fd Store::lock(const std::string& id) const {
+    check_id(id);
+    const sys::Fd root = directory();
+    return open_locked(root, id, O_RDWR, LOCK_EX);
+}
+
+}  // namespace gpurun::state
