@@ -1,0 +1,31 @@
+# Debian packages that the scripts need; sourced. Nothing is asked of apt while all are there, so a second run works offline.
+
+build_packages=(build-essential meson ninja-build pkg-config git ccache musl-dev linux-libc-dev libseccomp-dev libcap-dev libyajl-dev
+  libyaml-dev libfmt-dev libtomlplusplus-dev)
+test_packages=(libboost-test-dev clang-format codespell python3 busybox-static iproute2 util-linux uidmap)
+
+# missing_packages NAME...: prints those that are not installed.
+missing_packages() {
+  local name
+  for name in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null)" = "ii " ] || printf '%s\n' "$name"
+  done
+}
+
+# as_root COMMAND...: runs it as root, by sudo where that is needed and there.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+    echo "needs root, and there is no sudo: run as root: $*" >&2
+    return 1
+  fi
+}
+
+# install_packages NAME...: installs what is missing.
+install_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  if [ ${#missing[@]} = 0 ]; then return 0; fi
+  echo "installing: ${missing[*]}"
+  as_root apt-get update -qq || echo "apt-get update failed; trying with the lists that are there"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Common misspellings in sources, scripts and pages.
+cd "$(dirname "$0")/../.." && git ls-files -z | grep -zvE '^(tests/fixtures|seccomp|LICENSE|conformance/go.sum)' |
+  xargs -0 codespell
