@@ -84,7 +84,8 @@ BOOST_AUTO_TEST_CASE(a_bad_file_never_gets_in_the_way) {
     root.write("etc/cdi/sub/ignored.yaml", "not read");
     BOOST_TEST(::mkfifo((root / "etc/cdi/pipe.yaml").c_str(), 0600) == 0);
     BOOST_TEST(registry().problems().size() == 2u);
-    BOOST_TEST(registry().problems().at(0).find("/etc/cdi/bad.yaml:1:13: cdiVersion: expected string, got array") == 0u, registry().problems().at(0));
+    BOOST_TEST(registry().problems().at(0).find("/etc/cdi/bad.yaml:1:13: cdiVersion: expected string, got array") == 0u,
+               registry().problems().at(0));
     BOOST_TEST(registry().resolve({"acme.com/card=0"}, context()).env.size() == 2u);
     BOOST_TEST(problem_of({"acme.com/card=9", "x/y=z"})
                    .find("unresolvable CDI devices acme.com/card=9, x/y=z: no usable file in /etc/cdi, "
