@@ -3,7 +3,7 @@
 b() { inside env CONTAINERS_CONF="$work/containers.conf" BUILDAH_RUNTIME="$runtime" buildah --root "$work/bld" --runroot "$work/bldrun" "$@"; }
 
 start_buildah() {
-  printf '[containers]\ndefault_ulimits = ["nofile=1024:1024"]\n' >"$work/containers.conf"
+  printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=2048:2048"]\n' >"$work/containers.conf"
   mkdir -p "$work/context"
   cp "$work/bb.tar" "$work/context/"
   printf 'FROM scratch\nADD bb.tar /\nENV PATH=/bin\nRUN echo built > /made && id -u\nRUN cat /made\n' >"$work/context/Containerfile"

@@ -23,7 +23,7 @@ EOF
 stop_containerd() {
   c task ls -q | xargs -r -n 1 "${enter[@]}" ctr -a "$work/ctrd.sock" task rm -f >/dev/null
   c container ls -q | xargs -r "${enter[@]}" ctr -a "$work/ctrd.sock" container rm >/dev/null
-  kill "$containerd_job"
+  inside pkill -x containerd
   wait "$containerd_job"
 }
 

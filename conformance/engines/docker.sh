@@ -7,19 +7,19 @@ start_daemon() {
   inside dockerd --config-file "$work/daemon.json" --data-root "$work/docker" --exec-root "$work/dexec" -p "$work/dockerd.pid" \
     -H "unix://$work/docker.sock" --storage-driver overlay2 --experimental >>"$work/dockerd.log" 2>&1 &
   docker_job=$!
-  eventually 30 d version
+  eventually 30 d version || { tail -n 5 "$work/dockerd.log"; return 1; }
 }
 
 start_docker() {
   # "runc" is a reserved name for dockerd's own, so both go by the name rt.
-  echo '{"runtimes":{"rt":{"path":"'"$runtime"'"}},"default-runtime":"rt","live-restore":true}' >"$work/daemon.json"
+  echo '{"runtimes":{"rt":{"path":"'"$runtime"'"}},"default-runtime":"rt","live-restore":true,"cgroup-parent":"/'"$cgroups"'"}' >"$work/daemon.json"
   start_daemon
   d import -c 'ENV PATH=/bin' -c 'CMD ["sh"]' "$work/bb.tar" bb >/dev/null
 }
 
 stop_docker() {
   d ps -aq | xargs -r "${enter[@]}" "${docker[@]}" rm -f >/dev/null
-  kill "$(cat "$work/dockerd.pid")"
+  inside kill "$(cat "$work/dockerd.pid")"
   wait "$docker_job"
 }
 

@@ -3,12 +3,12 @@
 start_faults() { start_docker; }
 stop_faults() { stop_docker; }
 
-runtime_state() { echo "$work/dexec/runtime-rt"; }
+runtime_state() { echo "$work/dexec/runtime-runc"; }
 
 # Nothing of the containers is left: no cgroup, no state, no process of the runtime.
 nothing_left() {
   local left
-  left=$(find /sys/fs/cgroup -type d -path '*/docker/*' 2>/dev/null | head -n 3; ls "$(runtime_state)/moby" 2>/dev/null; pgrep -x "$(basename "$runtime")")
+  left=$(find /sys/fs/cgroup -type d -path "*/$cgroups/*" 2>/dev/null | head -n 3; ls "$(runtime_state)/moby" 2>/dev/null; inside pgrep -x "$(basename "$runtime")")
   if [ -n "$left" ]; then
     echo "left: $left"
     return 1
@@ -17,7 +17,7 @@ nothing_left() {
 
 scenario_dockerd_killed() {
   d run -d --name f1 --net none bb sleep 100 || return
-  kill -9 "$(cat "$work/dockerd.pid")"
+  inside kill -9 "$(cat "$work/dockerd.pid")"
   wait "$docker_job" 2>/dev/null
   rm -f "$work/dockerd.pid"
   start_daemon && expect 0 '^true$' d inspect -f '{{.State.Running}}' f1 && expect 0 in d exec f1 echo in && d stop -t 0 f1 && d rm f1 &&
@@ -26,13 +26,13 @@ scenario_dockerd_killed() {
 
 scenario_containerd_killed() {
   d run -d --name f2 --net none bb sleep 100 || return
-  kill -9 "$(cat "$work/dexec/containerd/containerd.pid")"
+  inside kill -9 "$(cat "$work/dexec/containerd/containerd.pid")"
   eventually 30 d exec f2 true && d rm -f f2 && expect 0 '^fine$' d run --rm --net none bb echo fine && eventually 5 nothing_left
 }
 
 scenario_shim_killed() {
   d run -d --name f3 --net none bb sleep 100 || return
-  pkill -9 -f "containerd-shim.*$(d inspect -f '{{.Id}}' f3)"
+  inside pkill -9 -f "containerd-shim.*$(d inspect -f '{{.Id}}' f3)"
   eventually 20 sh -c "$(printf '%q ' "${enter[@]}" "${docker[@]}") inspect -f '{{.State.Running}}' f3 | grep -x false" && d rm -f f3 &&
     eventually 10 nothing_left
 }

@@ -2,24 +2,25 @@
 
 rootless_user=gpurun-engines
 r() {
-  inside setpriv --reuid "$rootless_uid" --regid "$rootless_uid" --clear-groups env -i HOME="$work/home" PATH=/usr/bin:/bin:/usr/sbin:/sbin \
-    XDG_RUNTIME_DIR="$work/home/run" CONTAINERS_CONF="$work/rootless.conf" podman --root "$work/home/pod" --runroot "$work/home/podrun" \
+  inside setpriv --reuid "$rootless_uid" --regid "$rootless_gid" --clear-groups env -i HOME="$work/home" PATH=/usr/bin:/bin:/usr/sbin:/sbin \
+    XDG_RUNTIME_DIR="$work/home/run" CONTAINERS_CONF="$work/rootless.conf" podman --root "$work/home/pod" --runroot "$work/home/r" \
     --cgroup-manager cgroupfs --events-backend file --storage-driver vfs --runtime "$runtime" "$@"
 }
 r_run=(r run --rm --net none localhost/bb)
 
 start_podman_rootless() {
-  id -u $rootless_user >/dev/null 2>&1 || useradd --system --no-create-home --home-dir /nonexistent $rootless_user
+  id -u $rootless_user >/dev/null 2>&1 || useradd --system --user-group --no-create-home --home-dir /nonexistent $rootless_user
   rootless_uid=$(id -u $rootless_user)
   grep -q "^$rootless_user:" /etc/subuid || echo "$rootless_user:1000000:65536" >>/etc/subuid
   grep -q "^$rootless_user:" /etc/subgid || echo "$rootless_user:1000000:65536" >>/etc/subgid
   mkdir -p "$work/home/run"
   cp "$work/bb.tar" "$work/home/bb.tar"
-  chown -R "$rootless_uid:" "$work/home"
+  rootless_gid=$(id -g $rootless_user)
+  chown -R "$rootless_uid:$rootless_gid" "$work/home"
   chmod 700 "$work/home/run"
   cat >"$work/rootless.conf" <<EOF
 [containers]
-default_ulimits = ["nofile=1024:1024"]
+default_ulimits = ["nofile=1024:1024", "nproc=2048:2048"]
 default_sysctls = []
 [engine]
 runtime_supports_json = ["crun", "runc", "gpurun"]
