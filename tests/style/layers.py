@@ -27,5 +27,8 @@ for path in sorted([*root.glob("src/**/*.h"), *root.glob("src/**/*.cpp"), *root.
         used = found[1] or public.get(found[2], found[2])
         if used not in allowed[module]:
             problems.append(f"{path.relative_to(root)}:{number}: {module} may not include {used}")
+table = "\n".join(f"| {module} | {' '.join(sorted(uses - {module}, key=list(allowed).index)) or '–'} |" for module, uses in allowed.items())
+if table not in (root / "CONTRIBUTING.md").read_text():
+    problems.append("CONTRIBUTING.md: its table of layers is not that of tests/style/layers.txt; it should be:\n" + table)
 print("\n".join(problems) or f"layers: {len(allowed)} modules hold")
 sys.exit(bool(problems))
