@@ -55,12 +55,8 @@ Filter compile(const spec::Seccomp& profile);
 /// to the listener.
 sys::Fd load(const Filter& filter);
 
-/// What gpurun knows, for `features`; the flags that this kernel supports as well.
-std::vector<std::string> seccomp_flags();
+/// The flags of linux.seccomp that this kernel supports, for `features`; what gpurun knows is in spec/seccomp_names.h.
 std::vector<std::string> supported_seccomp_flags();
-std::vector<std::string> seccomp_actions();
-std::vector<std::string> seccomp_operators();
-std::vector<std::string> seccomp_architectures();
 
 enum class Lsm { none, apparmor, selinux };
 /// The LSM that can label processes on this host. Runs in the host process: it reads /sys.

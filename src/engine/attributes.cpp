@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <gpurun/error.h>
-#include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/container_side.h"
+#include "security/credentials.h"
 #include "sys/file.h"
 #include "sys/process_attributes.h"
 
@@ -91,10 +91,6 @@ void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step) {
     if (listener) say(side.channel, Say::listener, plan::Barrier::ready, 0, step.listener_metadata, {listener});
 }
 
-void set_no_new_privileges() {
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw Error(errno, "no_new_privs");
-}
-
 namespace {
 
 void change_directory(const std::string& cwd, bool final) {
@@ -114,30 +110,19 @@ void check_directory(const std::string& cwd) {
         throw Error(format("current working directory \"{}\" is outside of container mount namespace root", cwd));
 }
 
-void set_groups(const plan::step::BecomeUser& step) {
-    const auto& gids = step.user.additional_gids;
-    if (step.keep_groups) return;
-    if (::syscall(SYS_setgroups, gids.size(), gids.data()) == 0) return;
-    // A rootless user namespace denies setgroups; without wanted groups there is nothing to say.
-    if (errno == EPERM && gids.empty()) return;
-    throw Error(errno, format("setgroups {}", gids.size()));
-}
-
 }  // namespace
 
-void become_user(const plan::step::BecomeUser& step) {
+void become_user(ContainerSide& side, const plan::step::BecomeUser& step) {
     const auto& user = step.user;
     change_directory(step.cwd, false);
     security::drop_bounding(step.capabilities.bounding);
-    if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) throw Error(errno, "keep capabilities");
-    set_groups(step);
-    if (::syscall(SYS_setresgid, user.gid, user.gid, user.gid) != 0) throw Error(errno, format("setgid {}", user.gid));
-    if (::syscall(SYS_setresuid, user.uid, user.uid, user.uid) != 0) throw Error(errno, format("setuid {}", user.uid));
+    security::give_standard_streams(user.uid);
+    security::set_user(user, step.keep_groups ? security::Groups::keep : security::Groups::set, side.proc);
     ::umask(user.umask.value_or(0022));
     change_directory(step.cwd, true);
     check_directory(step.cwd);
     security::apply(step.capabilities);
-    ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+    security::forget_kept_capabilities();
     // setuid made us dumpable again where the ids changed.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

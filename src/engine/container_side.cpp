@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/hooks.h"
+#include "security/credentials.h"
 #include "sys/process_attributes.h"
 
 namespace gpurun::engine {
@@ -63,9 +64,9 @@ struct Executor {
     void operator()(const step::SetRlimits& s) const { set_rlimits(s.rlimits); }
     void operator()(const step::SetLabel& s) const { set_label(side, s); }
     void operator()(const step::LoadSeccomp& s) const { load_seccomp(side, s); }
-    void operator()(const step::SetNoNewPrivileges&) const { set_no_new_privileges(); }
+    void operator()(const step::SetNoNewPrivileges&) const { security::set_no_new_privileges(); }
     void operator()(const step::TakeTerminal&) const { take_terminal(side); }
-    void operator()(const step::BecomeUser& s) const { become_user(s); }
+    void operator()(const step::BecomeUser& s) const { become_user(side, s); }
     void operator()(const step::FindProgram& s) const { find_program(side, s); }
     void operator()(const step::Exec& s) const { exec(side, s); }
 

@@ -80,8 +80,7 @@ void set_memory_policy(const spec::MemoryPolicy& policy);
 void set_rlimits(const std::vector<spec::Rlimit>& rlimits);
 void set_label(ContainerSide& side, const plan::step::SetLabel& step);
 void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step);
-void set_no_new_privileges();
-void become_user(const plan::step::BecomeUser& step);
+void become_user(ContainerSide& side, const plan::step::BecomeUser& step);
 
 // program.cpp
 void find_program(ContainerSide& side, const plan::step::FindProgram& step);

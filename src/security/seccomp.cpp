@@ -77,12 +77,6 @@ sys::Fd load(const Filter& filter) {
     throw Error(failure, "load the seccomp filter");
 }
 
-std::vector<std::string> seccomp_flags() {
-    std::vector<std::string> names;
-    for (const auto& row : flag_table) names.emplace_back(row.name);
-    return names;
-}
-
 std::vector<std::string> supported_seccomp_flags() {
     std::vector<std::string> names;
     for (const auto& row : flag_table) {

@@ -1,7 +1,6 @@
 #include "security/seccomp_rules.h"
 
 #include <gpurun/error.h>
-#include <gpurun/security.h>
 #include <linux/seccomp.h>
 
 #include <algorithm>
@@ -231,18 +230,6 @@ ProfileRules resolve_profile(const spec::Seccomp& profile) {
     }
     for (auto& collector : collectors) rules.architectures.push_back(std::move(collector).finish());
     return rules;
-}
-
-std::vector<std::string> seccomp_actions() {
-    std::vector<std::string> names;
-    for (const auto& row : action_table) names.emplace_back(row.name);
-    return names;
-}
-
-std::vector<std::string> seccomp_operators() {
-    std::vector<std::string> names;
-    for (const auto& row : operator_table) names.emplace_back(row.name);
-    return names;
 }
 
 }  // namespace gpurun::security

@@ -2,12 +2,12 @@
 #include <gpurun/error.h>
 #include <gpurun/security.h>
 #include <linux/capability.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include "base/text.h"
+#include "in_child.h"
 #include "sys/file.h"
 
 using namespace gpurun;
@@ -22,24 +22,6 @@ std::uint64_t status_field(const std::string& name) {
     const auto at = status.find("\n" + name + ":\t");
     BOOST_REQUIRE(at != std::string::npos);
     return *parse_number<std::uint64_t>(std::string_view(status).substr(at + name.size() + 3, 16), 16);
-}
-
-// Runs \a body in a child, whose capabilities may be spoiled; true when it returned true.
-template <typename Body>
-bool in_child(Body body) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        bool good = false;
-        try {
-            good = body();
-        } catch (const Error& error) {
-            ::dprintf(2, "%s\n", error.text().c_str());
-        }
-        ::_exit(good ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 boost::test_tools::assertion_result privileged(boost::unit_test::test_unit_id) {
