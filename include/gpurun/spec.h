@@ -317,6 +317,7 @@ inline constexpr const char* version = "1.3.0";
 
 /// Reads config.json and validates it. Throws Error("config.json:LINE:COLUMN: PATH: what was expected, what was found").
 Spec read(const std::string& path);
+Spec read_text(const std::string& text, const std::string& name);
 /// Only the types of a text, without `validate`; \a name stands in errors. For gpurun's own copies.
 Spec parse(const std::string& text, const std::string& name);
 

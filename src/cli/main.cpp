@@ -1,1 +1,141 @@
-int main() { return 0; }
+#include <gpurun/error.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <exception>
+
+#include <version.h>
+#include "base/log.h"
+#include "base/table.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/protect.h"
+
+namespace gpurun::cli {
+namespace {
+
+constexpr Option global_options[] = {{"root", 0, true, "directory of the containers' records"},
+                                     {"log", 0, true, "file for errors, besides stderr"},
+                                     {"log-format", 0, true, "text or json"},
+                                     {"log-level", 0, true, "error, warning or debug"},
+                                     {"debug", 0, false, "log every step"},
+                                     {"systemd-cgroup", 0, false, "let systemd make the cgroups"},
+                                     {"cgroup-manager", 0, true, "cgroupfs, systemd or disabled"},
+                                     {"rootless", 0, true, "accepted for runc's sake: it is detected"},
+                                     {"criu", 0, true, "accepted for runc's sake"},
+                                     {"version", 'v', false, "print the version"}};
+
+constexpr Name<log::Level> levels[] = {{"error", log::Level::error},
+                                       {"warning", log::Level::warning},
+                                       {"warn", log::Level::warning},
+                                       {"info", log::Level::info},
+                                       {"debug", log::Level::debug}};
+constexpr Name<log::Format> formats[] = {{"text", log::Format::text}, {"json", log::Format::json}};
+constexpr Name<cgroup::Driver> drivers[] = {{"cgroupfs", cgroup::Driver::cgroupfs},
+                                            {"systemd", cgroup::Driver::systemd},
+                                            {"disabled", cgroup::Driver::disabled}};
+
+const Command* all[] = {&create_command, &run_command,   &start_command,    &exec_command,  &kill_command,
+                        &delete_command, &pause_command, &resume_command,   &state_command, &list_command,
+                        &ps_command,     &spec_command,  &features_command, &plan_command};
+
+template <typename Value, std::size_t Size>
+Value choice(const Arguments& arguments, const char* option, const Name<Value> (&table)[Size]) {
+    const auto value = value_of(table, arguments.value(option));
+    if (value) return *value;
+    std::vector<std::string> names;
+    for (const auto& row : table) names.emplace_back(row.name);
+    throw Error(
+        format("invalid value \"{}\" for flag --{}: want {}", arguments.value(option), option, join(names, ", ")));
+}
+
+std::string version_text() {
+    return format("gpurun version {}\ncommit: {}\nspec: {}\n", GPURUN_VERSION, GPURUN_COMMIT, spec::version);
+}
+
+std::string help_text() {
+    std::string text =
+        "gpurun runs OCI containers, with the GPU built in.\n\nUsage: gpurun [global options] COMMAND [options] "
+        "…\n\nCommands:\n";
+    for (const Command* command : all) text += format("  {:<12} {}\n", command->name, command->summary);
+    return text + "\nGlobal options:\n" + describe(global_options);
+}
+
+std::string help_text(const Command& command) {
+    return format("gpurun {}: {}\n\nUsage: gpurun {} {}\n\n{}", command.name, command.summary, command.name,
+                  command.usage, describe(command.options));
+}
+
+void configure_log(const Arguments& arguments) {
+    log::Settings settings{.file = arguments.value("log")};
+    if (arguments.has("log-format")) settings.format = choice(arguments, "log-format", formats);
+    if (arguments.has("log-level")) settings.level = choice(arguments, "log-level", levels);
+    if (arguments.has("debug")) settings.level = log::Level::debug;
+    log::configure(settings);
+}
+
+container::Context context_of(const Arguments& arguments) {
+    container::Context context{.root = arguments.has("root") ? arguments.value("root") : state::default_root()};
+    if (context.root == "/" || context.root.empty()) throw Error("--root may not be /; choose a directory of its own");
+    if (arguments.has("cgroup-manager")) context.driver = choice(arguments, "cgroup-manager", drivers);
+    if (arguments.has("systemd-cgroup")) context.driver = cgroup::Driver::systemd;
+    return context;
+}
+
+const Command& find_command(const std::string& name) {
+    for (const Command* command : all)
+        if (name == command->name) return *command;
+    throw Error(format("unknown command \"{}\"; gpurun --help lists them", name));
+}
+
+void check_count(const Command& command, const Arguments& arguments) {
+    const auto count = arguments.positionals.size();
+    if (count >= command.fewest && count <= command.most) return;
+    throw Error(format("\"gpurun {}\" needs {} arguments, got {}; usage: gpurun {} {}", command.name,
+                       command.fewest == command.most ? format("exactly {}", command.fewest)
+                                                      : format("{} to {}", command.fewest, command.most),
+                       count, command.name, command.usage));
+}
+
+int run_command_line(int argc, char** argv, int& failure) {
+    const Arguments global = parse(argc, argv, global_options, Order::options_first);
+    if (global.has("version")) return print(version_text()), 0;
+    if (global.help || global.positionals.empty() || global.positionals[0] == "help") {
+        print(help_text());
+        return global.positionals.empty() && !global.help ? 1 : 0;
+    }
+    configure_log(global);
+    const Command& command = find_command(global.positionals[0]);
+    failure = command.failure;
+    const int first = argc - static_cast<int>(global.positionals.size());
+    const Arguments arguments = parse(argc - first, argv + first, command.options, command.order);
+    if (arguments.help) return print(help_text(command)), 0;
+    check_count(command, arguments);
+    if (command.protects) protect_binary(argv);
+    return command.run(context_of(global), arguments);
+}
+
+// Shells' statuses for a program that is not there or may not be executed, for `run`.
+int exit_status(const Error& error, int failure) {
+    if (failure != 1 || !error.message.starts_with("exec: ")) return failure;
+    return error.code == EACCES || error.code == EPERM ? 126 : 127;
+}
+
+int run_main(int argc, char** argv) {
+    int failure = 1;
+    try {
+        return run_command_line(argc, argv, failure);
+    } catch (const Error& error) {
+        log::error(error.text());
+        return exit_status(error, failure);
+    } catch (const std::exception& error) {
+        log::error(error.what());
+        return failure;
+    }
+}
+
+}  // namespace
+}  // namespace gpurun::cli
+
+int main(int argc, char** argv) { return gpurun::cli::run_main(argc, argv); }

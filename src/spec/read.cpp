@@ -29,6 +29,8 @@ Value read_valid(const std::string& name, const std::string& text) {
 
 Spec parse(const std::string& text, const std::string& name) { return json::read<Spec>(name, text); }
 
+Spec read_text(const std::string& text, const std::string& name) { return read_valid<Spec>(name, text); }
+
 Spec read(const std::string& path) { return read_valid<Spec>(path, sys::read_file(path, max_config)); }
 
 Process read_process(const std::string& path) { return read_valid<Process>(path, sys::read_file(path, max_config)); }

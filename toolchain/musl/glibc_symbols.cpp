@@ -1,5 +1,7 @@
 // Symbols of glibc that archives built against it (libstdc++, libseccomp, libyajl, libyaml) refer to and musl does not
 // have.
+#include <link.h>
+
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -8,9 +10,30 @@
 extern "C" {
 char __libc_single_threaded = 1;
 
-// libgcc asks for a faster frame look-up; -1 sends it to dl_iterate_phdr.
-int _dl_find_object(void*, void*);
-int _dl_find_object(void*, void*) { return -1; }
+// libgcc of GCC 12 and later finds exception frames by this call alone; glibc 2.35 defines it. There is one object: this binary.
+struct dl_find_object {
+    unsigned long long flags;
+    void* map_start;
+    void* map_end;
+    void* link_map;
+    void* eh_frame;  // The PT_GNU_EH_FRAME segment.
+};
+extern const ElfW(Ehdr) __ehdr_start;
+
+int _dl_find_object(void* address, dl_find_object* result);
+int _dl_find_object(void*, dl_find_object* result) {
+    const char* image = reinterpret_cast<const char*>(&__ehdr_start);
+    const auto* segment = reinterpret_cast<const ElfW(Phdr)*>(image + __ehdr_start.e_phoff);
+    for (int i = 0; i < __ehdr_start.e_phnum; ++i, ++segment) {
+        if (segment->p_type != PT_GNU_EH_FRAME) continue;
+        *result = {};
+        result->map_start = const_cast<char*>(image);
+        result->map_end = reinterpret_cast<void*>(~0ul);
+        result->eh_frame = reinterpret_cast<void*>(segment->p_vaddr);
+        return 0;
+    }
+    return -1;
+}
 
 int __fprintf_chk(FILE* file, int flag, const char* format, ...);
 int __fprintf_chk(FILE* file, int, const char* format, ...) {

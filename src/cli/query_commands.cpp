@@ -1,0 +1,181 @@
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "sys/file.h"
+#include "sys/process.h"
+
+namespace gpurun::cli {
+namespace {
+
+constexpr Option list_options[] = {{"format", 'f', true, "table or json"}, {"quiet", 'q', false, "ids only"}};
+
+// The user's name of a uid, from the host's /etc/passwd; the number itself when it has none.
+std::string user_name(std::uint32_t uid) {
+    const auto passwd = sys::try_read_file("/etc/passwd");
+    for (const auto line : split(passwd.value_or(""), '\n')) {
+        const auto fields = split(line, ':');
+        if (fields.size() > 2 && parse_number<std::uint32_t>(fields[2]) == uid) return std::string(fields[0]);
+    }
+    return format("#{}", uid);
+}
+
+/// Columns as wide as their widest cell, three blanks apart, as runc's tables.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (widths.size() <= i) widths.push_back(0);
+            widths[i] = std::max(widths[i], row[i].size());
+        }
+    std::string text;
+    for (const auto& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i)
+            text +=
+                i + 1 == row.size() ? row[i] + "\n" : format("{:<{}}", row[i], std::max<std::size_t>(widths[i], 9) + 3);
+    }
+    return text;
+}
+
+std::string output_format(const Arguments& arguments) {
+    const std::string wanted = arguments.has("format") ? arguments.value("format") : "table";
+    if (wanted != "table" && wanted != "json")
+        throw Error(format("invalid format option \"{}\": want table or json", wanted));
+    return wanted;
+}
+
+int list(const container::Context& context, const Arguments& arguments) {
+    const std::string wanted = output_format(arguments);
+    if (!sys::exists(context.root)) {
+        if (wanted == "json" && !arguments.has("quiet"))
+            print("null");
+        else if (wanted == "table" && !arguments.has("quiet"))
+            print(table({{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}));
+        return 0;
+    }
+    const auto summaries = container::list(context);
+    std::string text;
+    if (arguments.has("quiet")) {
+        for (const auto& summary : summaries) text += summary.record.id + "\n";
+    } else if (wanted == "json") {
+        std::vector<std::string> items;
+        for (const auto& summary : summaries)
+            items.push_back(container::to_json(summary, user_name(summary.record.owner), false));
+        text = summaries.empty() ? "null" : "[" + join(items, ",") + "]";
+    } else {
+        std::vector<std::vector<std::string>> rows{{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
+        for (const auto& [record, status] : summaries)
+            rows.push_back({record.id, std::to_string(status == spec::Status::stopped ? 0 : record.pid),
+                            spec::name(status), record.bundle, record.created, user_name(record.owner)});
+        text = table(rows);
+    }
+    print(text);
+    return 0;
+}
+
+int state(const container::Context& context, const Arguments& arguments) {
+    const auto summary = container::state(context, arguments.positionals.at(0));
+    print(container::to_json(summary, summary.record.owner == 0 ? "" : user_name(summary.record.owner), true) + "\n");
+    return 0;
+}
+
+constexpr Option ps_options[] = {{"format", 'f', true, "table or json"}};
+
+// The host's ps, cut down to the container's processes: any of ps's own options may follow.
+std::string ps_table(const std::vector<int>& pids, std::vector<std::string> arguments) {
+    if (arguments.empty()) arguments = {"-ef"};
+    arguments.insert(arguments.begin(), "ps");
+    std::string path;
+    for (const char* candidate : {"/bin/ps", "/usr/bin/ps"})
+        if (path.empty() && sys::exists(candidate)) path = candidate;
+    if (path.empty()) throw Error("ps is not installed; use --format json, or install procps");
+    const auto finished = sys::run_program({.path = path, .arguments = arguments});
+    if (finished.exit_code != 0) throw Error("ps: " + finished.output);
+    const auto lines = split(finished.output, '\n');
+    const auto header = words(lines.front());
+    const auto column = std::find(header.begin(), header.end(), "PID") - header.begin();
+    if (static_cast<std::size_t>(column) == header.size()) throw Error("couldn't find PID field in ps output");
+    std::string text = std::string(lines.front()) + "\n";
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+        const auto fields = words(lines[i]);
+        if (fields.size() <= static_cast<std::size_t>(column)) continue;
+        const auto pid = parse_number<int>(fields[static_cast<std::size_t>(column)]);
+        if (pid && std::find(pids.begin(), pids.end(), *pid) != pids.end()) text += std::string(lines[i]) + "\n";
+    }
+    return text;
+}
+
+int ps(const container::Context& context, const Arguments& arguments) {
+    const std::string wanted = output_format(arguments);
+    const auto pids = container::processes(context, arguments.positionals.at(0));
+    if (wanted == "json") {
+        std::vector<std::string> numbers;
+        for (const int pid : pids) numbers.push_back(std::to_string(pid));
+        print("[" + join(numbers, ",") + "]\n");
+        return 0;
+    }
+    print(ps_table(pids, {arguments.positionals.begin() + 1, arguments.positionals.end()}));
+    return 0;
+}
+
+constexpr Option spec_options[] = {{"bundle", 'b', true, "directory to write to"},
+                                   {"config", 'f', true, "another name for config.json"},
+                                   {"rootless", 0, false, "for a container without root"}};
+
+int write_spec(const container::Context&, const Arguments& arguments) {
+    const std::string name = arguments.has("config") ? arguments.value("config") : "config.json";
+    const std::string path = arguments.has("bundle") ? arguments.value("bundle") + "/" + name : name;
+    if (sys::exists(path)) throw Error(format("file {} exists. Remove it first", path));
+    const sys::Fd file = sys::open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
+    sys::write_all(file, spec::default_config(arguments.has("rootless")) + "\n", path);
+    return 0;
+}
+
+}  // namespace
+
+void print(std::string_view text) { sys::write_all(sys::FdRef(STDOUT_FILENO), text, "standard output"); }
+
+const Command list_command{.name = "list",
+                           .usage = "[options]",
+                           .summary = "list containers",
+                           .options = list_options,
+                           .order = Order::any,
+                           .fewest = 0,
+                           .most = 0,
+                           .protects = false,
+                           .run = list};
+const Command state_command{.name = "state",
+                            .usage = "CONTAINER",
+                            .summary = "print a container's state as JSON",
+                            .options = {},
+                            .order = Order::any,
+                            .fewest = 1,
+                            .most = 1,
+                            .protects = false,
+                            .run = state};
+const Command ps_command{.name = "ps",
+                         .usage = "[options] CONTAINER [ps options]",
+                         .summary = "list a container's processes",
+                         .options = ps_options,
+                         .order = Order::options_first,
+                         .fewest = 1,
+                         .most = 100,
+                         .protects = false,
+                         .run = ps};
+const Command spec_command{.name = "spec",
+                           .usage = "[options]",
+                           .summary = "write a default config.json",
+                           .options = spec_options,
+                           .order = Order::any,
+                           .fewest = 0,
+                           .most = 0,
+                           .protects = false,
+                           .run = write_spec};
+
+}  // namespace gpurun::cli

@@ -1,0 +1,58 @@
+#include "container/facts.h"
+
+#include <fcntl.h>
+#include <gpurun/error.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/text.h"
+#include "sys/file.h"
+
+namespace gpurun::container {
+namespace {
+
+bool in_initial_user_namespace() {
+    const auto map = sys::try_read_file("/proc/self/uid_map", 4096);
+    if (!map) return true;  // A kernel without user namespaces.
+    const auto fields = words(*map);
+    return fields.size() == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == "4294967295";
+}
+
+}  // namespace
+
+plan::Host probe_host() {
+    plan::Host host;
+    host.privileged_namespace = in_initial_user_namespace();
+    host.rootless = ::geteuid() != 0 || !host.privileged_namespace;
+    host.known_capabilities = security::known_capabilities();
+    host.lsm = security::active_lsm();
+    return host;
+}
+
+int preserved_fds(int asked, std::vector<std::string>& env) {
+    int listening = 0;
+    if (const char* text = std::getenv("LISTEN_FDS")) {
+        listening = parse_number<int>(text).value_or(0);
+        if (listening > 0) {
+            env.push_back(format("LISTEN_FDS={}", listening));
+            env.push_back("LISTEN_PID=1");
+            if (const char* names = std::getenv("LISTEN_FDNAMES")) env.push_back(format("LISTEN_FDNAMES={}", names));
+        }
+    }
+    const int count = (listening > 0 ? listening : 0) + asked;
+    for (int fd = 3; fd < 3 + count; ++fd)
+        if (::fcntl(fd, F_GETFD) < 0)
+            throw Error(format("--preserve-fds/LISTEN_FDS: file descriptor {} is not open", fd));
+    return count;
+}
+
+std::unique_ptr<cgroup::Manager> manager_of(const state::Record& record) { return cgroup::manager(record.cgroup); }
+
+spec::Status current_status(const state::Store& store, const state::Record& record) {
+    const auto status = state::status_of(store, record);
+    if (status != spec::Status::running && status != spec::Status::created) return status;
+    return manager_of(record)->is_frozen() ? spec::Status::paused : status;
+}
+
+}  // namespace gpurun::container

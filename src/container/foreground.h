@@ -1,0 +1,32 @@
+#pragma once
+
+#include <gpurun/engine.h>
+#include <signal.h>
+#include <termios.h>
+
+#include <optional>
+
+namespace gpurun::container {
+
+/// A process that gpurun stays with: signals are passed on to it, its terminal is connected to ours, orphans it leaves
+/// are reaped. Constructed before the process exists, so that no signal is lost.
+class Foreground {
+ public:
+    Foreground();
+    ~Foreground();
+    Foreground(const Foreground&) = delete;
+    Foreground& operator=(const Foreground&) = delete;
+
+    /// Until it ends; returns its exit status, 128 + signal when it was killed.
+    int attend(engine::Started& started);
+
+ private:
+    void make_raw();
+    bool handle_signal(const engine::Started& started, std::optional<int>& status);
+
+    sigset_t before_{};
+    sys::Fd signals_;
+    std::optional<termios> settings_;
+};
+
+}  // namespace gpurun::container

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <gpurun/container.h>
+#include <gpurun/engine.h>
+
+#include <string>
+
+namespace gpurun::container {
+
+/// A container that was made: its record is on disk and complete.
+struct Made {
+    state::Record record;
+    spec::Spec spec;
+    engine::Started started;
+};
+
+/// The common way of create and run. \a run: the program is started at once and has been executed on return. \a
+/// subreaper etc. are the caller's. On failure nothing is left, and poststop hooks have run if the process existed.
+/// runtime.md#lifecycle
+Made make(const Context& context, const CreateOptions& options, bool run);
+
+/// Loads, validates, edits: everything before the first side effect.
+struct Prepared {
+    spec::Spec spec;
+    std::string config;  ///< Text for the record.
+    gpu::RootfsEdits edits;
+    plan::Host host;
+    plan::Options options;
+};
+Prepared prepare(const Context& context, const CreateOptions& options, bool run, const std::string& host_root);
+
+}  // namespace gpurun::container

@@ -1,0 +1,66 @@
+#include <gpurun/container.h>
+#include <gpurun/engine.h>
+#include <gpurun/error.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "container/facts.h"
+#include "sys/process.h"
+
+namespace gpurun::container {
+namespace {
+
+// Kills init and waits until it is gone; the others of its pid namespace die with it.
+void end_process(const state::Record& record, cgroup::Manager& manager) {
+    constexpr int patience_ms = 10000;
+    const sys::Fd pidfd = sys::try_pidfd_open(static_cast<pid_t>(record.pid));
+    if (pidfd && state::is_alive(record)) {
+        sys::try_signal(pidfd, SIGKILL);
+        if (manager.is_frozen()) manager.freeze(cgroup::Freeze::thawed);
+        pollfd ended{pidfd.get(), POLLIN, 0};
+        if (::poll(&ended, 1, patience_ms) == 0)
+            throw Error(format("process {} of the container does not end", record.pid));
+    }
+    if (!record.cgroup.directories.empty() && !manager.processes().empty()) manager.kill(SIGKILL);
+}
+
+void clear(state::Store& store, const state::Record& record, cgroup::Manager& manager) {
+    manager.remove();
+    if (!record.resctrl_group.empty()) ::rmdir(record.resctrl_group.c_str());
+    spec::Hooks hooks;
+    if (record.has_poststop)
+        hooks = spec::parse(store.load_config(record.id), "the container's config").hooks.value_or(spec::Hooks{});
+    store.remove(record);
+    engine::run_poststop_hooks(hooks.poststop, state::to_state(record, spec::Status::stopped));
+}
+
+}  // namespace
+
+void remove(const Context& context, const std::string& id, bool force) {
+    state::Store store(context.root);
+    if (force) {
+        state::check_id(id);
+        if (!store.try_load(id)) return;
+    }
+    const auto record = store.load(id);
+    const auto lock = store.lock(id);
+    const auto status = state::status_of(store, record);
+    const auto manager = manager_of(record);
+    if (status == spec::Status::created || (force && status != spec::Status::stopped)) {
+        end_process(record, *manager);
+    } else if (status != spec::Status::stopped) {
+        throw Error(format("cannot delete container {} that is not stopped: {}", id,
+                           spec::name(current_status(store, record))));
+    } else if (force || !record.complete) {
+        // A create that was killed may have left its process.
+        end_process(record, *manager);
+    }
+    clear(store, record, *manager);
+}
+
+}  // namespace gpurun::container

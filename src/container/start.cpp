@@ -1,0 +1,60 @@
+#include <gpurun/container.h>
+#include <gpurun/engine.h>
+#include <gpurun/error.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "container/facts.h"
+#include "sys/socket.h"
+
+namespace gpurun::container {
+namespace {
+
+// runtime.md#lifecycle step 9: a failing poststart hook stops the container.
+void run_poststart(const Context& context, const state::Record& record, const spec::Hooks& hooks) {
+    try {
+        engine::run_hooks(plan::HookKind::poststart, hooks.poststart, state::to_state(record, spec::Status::running),
+                          nullptr);
+    } catch (const Error&) {
+        remove(context, record.id, true);
+        throw;
+    }
+}
+
+Error not_created(spec::Status status) {
+    return Error(status == spec::Status::stopped
+                     ? "cannot start a container that has stopped"
+                     : format("cannot start a container in the {} state", spec::name(status)));
+}
+
+}  // namespace
+
+void start(const Context& context, const std::string& id) {
+    state::Store store(context.root);
+    const auto record = store.load(id);
+    sys::Fd lock = store.lock(id);
+    const auto status = state::status_of(store, record);
+    if (status == spec::Status::running && record.socket.empty())
+        throw Error("cannot start an already running container");
+    if (status == spec::Status::running) throw Error("cannot start an already running container");
+    if (status != spec::Status::created) throw not_created(status);
+    const sys::Fd directory = store.directory();
+    const sys::Fd socket = sys::try_connect_in(directory, record.socket);
+    if (!socket) throw Error(errno, "connect to the container's init");
+    // From here on the container counts as running, whatever becomes of it.
+    ::unlinkat(directory.get(), record.socket.c_str(), 0);
+    try {
+        engine::release(socket);
+    } catch (const Error&) {
+        lock.reset();
+        remove(context, id, true);
+        throw;
+    }
+    lock.reset();
+    if (record.has_poststart)
+        run_poststart(context, record, *spec::parse(store.load_config(id), "the container's config").hooks);
+}
+
+}  // namespace gpurun::container
