@@ -32,10 +32,9 @@ std::string v1_name(const cgroup::Directory& directory) {
 }
 
 // One directory per hierarchy on a tmpfs, and a link for each controller that shares one.
-void mount_v1(sys::FdRef target, const plan::step::MountCgroup& step) {
+void mount_v1(ContainerSide& side, sys::FdRef target, const plan::step::MountCgroup& step) {
     sys::mount_filesystem("tmpfs", "tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
-    const sys::Fd top = sys::open(sys::proc_fd_path(target), O_PATH | O_DIRECTORY);
-    const sys::Fd mounted = sys::open_at(top, ".", O_PATH | O_DIRECTORY);
+    const sys::Fd mounted = sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
     for (const auto& directory : step.location.directories) {
         if (directory.controllers.empty()) continue;
         const std::string name = v1_name(directory);
@@ -60,8 +59,7 @@ void mount_cgroup(ContainerSide& side, const plan::step::MountCgroup& step) {
         return sys::mount_filesystem("tmpfs", "tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
                                      "mode=755,nr_inodes=2");
     }
-    if (step.location.layout != cgroup::Layout::v2)
-        return mount_v1(sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root), step);
+    if (step.location.layout != cgroup::Layout::v2) return mount_v1(side, target, step);
     bind_directory(step.location.directories.front().path, target, step.options);
     if (step.options.propagation.empty()) return;
     const sys::Fd mount = sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root);

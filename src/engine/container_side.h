@@ -20,7 +20,6 @@ struct ContainerSide {
     sys::Fd channel;
     sys::FdRef
         proc;  ///< The host's /proc, opened before the container process existed: no container mount can cover it.
-    sys::FdRef null_device;                 ///< The host's /dev/null, verified.
     sys::FdRef console_socket;              ///< Where the terminal's master goes; unset: to the host process.
     sys::FdRef start_listener;              ///< Where `start` connects.
     sys::FdRef target;                      ///< exec: pidfd of the container's init.

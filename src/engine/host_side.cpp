@@ -5,8 +5,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -29,22 +27,13 @@ namespace {
 
 using namespace plan;
 
-// CVE-2025-31133: what masks files must really be the null device.
-sys::Fd open_null() {
-    sys::Fd null = sys::open("/dev/null", O_PATH | O_NOFOLLOW);
-    const auto facts = sys::stat_fd(null);
-    if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(1, 3))
-        throw Error("the host's /dev/null is not device 1:3");
-    return null;
-}
-
 struct Lane {
     const Plan& plan;
     HostSide& side;
     Undo& undo;
     Started started{};
     sys::Fd channel{}, far_channel{};
-    sys::Fd proc{}, null{};
+    sys::Fd proc{};
     std::map<spec::NamespaceType, sys::Fd> namespaces{};
     bool heard_ready = false;
 
@@ -117,7 +106,6 @@ struct Lane {
     ContainerSide container;
     container.channel = std::move(far_channel);
     container.proc = proc;
-    container.null_device = null;
     container.console_socket = side.console_socket;
     container.start_listener = side.start_listener;
     container.target = side.target;
@@ -207,7 +195,6 @@ sys::Fd open_proc() {
 Started execute(const Plan& plan, HostSide& side, Undo& undo, bool wait_for_exec) {
     Lane lane{.plan = plan, .side = side, .undo = undo};
     lane.proc = open_proc();
-    lane.null = open_null();
     for (const Step& step : plan.host) {
         if (log::enabled(log::Level::debug)) log::write(log::Level::debug, describe(step));
         try {

@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,6 +26,16 @@ void make_parent_private(const std::string& root) {
         if (::mount(nullptr, mount_point, nullptr, MS_PRIVATE, nullptr) == 0) return;
         if (errno != EINVAL || path.empty()) throw Error(errno, format("make the mount of {} private", root));
     }
+}
+
+// CVE-2025-31133: what masks files must really be the null device. Opened here, before pivot_root: a bind's source must
+// lie in this mount namespace.
+sys::Fd open_null() {
+    sys::Fd null = sys::open("/dev/null", O_PATH | O_NOFOLLOW);
+    const auto facts = sys::stat_fd(null);
+    if (!S_ISCHR(facts.st_mode) || facts.st_rdev != makedev(1, 3))
+        throw Error("the host's /dev/null is not device 1:3");
+    return null;
 }
 
 void bind_onto(sys::FdRef source, sys::FdRef target) {
@@ -84,6 +95,7 @@ void make_readonly(ContainerSide& side, const plan::step::MakeReadonly& step) {
 }
 
 void mask(ContainerSide& side, const plan::step::Mask& step) {
+    const sys::Fd null = open_null();
     for (const auto& path : step.paths) {
         const sys::Fd target = sys::try_open_at(side.root, path, O_PATH, sys::Resolve::in_root);
         if (!target) {
@@ -92,7 +104,7 @@ void mask(ContainerSide& side, const plan::step::Mask& step) {
         }
         try {
             if (!S_ISDIR(sys::stat_fd(target).st_mode)) {
-                bind_onto(side.null_device, target);
+                bind_onto(null, target);
                 continue;
             }
             mask_directory(side, target, step.label);

@@ -120,10 +120,12 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     }
     if (spec.hooks && !spec.hooks->create_container.empty())
         lane.push_back(step::RunHooks{HookKind::create_container, spec.hooks->create_container, spec::Status::created});
+    seal_root(lane, spec, host);
     lane.push_back(step::PivotRoot{.pivot = !options.no_pivot});
+    if (const auto propagation = spec::propagation_flags(spec.linux->rootfs_propagation))
+        lane.push_back(step::SetRootPropagation{propagation});
     if (!spec.hostname.empty()) lane.push_back(step::SetHostname{spec.hostname});
     if (!spec.domainname.empty()) lane.push_back(step::SetDomainname{spec.domainname});
-    seal_root(lane, spec, host);
     if (terminal) lane.push_back(step::TakeTerminal{});
     if (spec.process) {
         add_process(lane, spec, *spec.process, host);

@@ -103,8 +103,6 @@ void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const 
 
 void seal_root(std::vector<Step>& lane, const spec::Spec& spec, const Host& host) {
     const auto& linux = *spec.linux;
-    if (const auto propagation = spec::propagation_flags(linux.rootfs_propagation))
-        lane.push_back(step::SetRootPropagation{propagation});
     for (const auto& [name, value] : linux.sysctl) lane.push_back(step::SetSysctl{name, value});
     for (const auto& mount : spec.mounts)
         if (is_filled_later(mount, spec::parse_mount_options(mount)))
