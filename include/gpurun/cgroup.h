@@ -3,6 +3,7 @@
 #include <gpurun/spec.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -124,5 +125,125 @@ class Manager {
 };
 
 std::unique_ptr<Manager> manager(Location location);
+
+// ---- What a container uses
+// -------------------------------------------------------------------------------------------
+
+/// Pressure stall information: how much of the time something waited.
+struct Pressure {
+    struct Share {
+        double value = 0;  ///< Percent.
+    };
+    struct Line {
+        Share avg10, avg60, avg300;
+        std::uint64_t total = 0;  ///< Microseconds.
+    };
+    Line some, full;
+};
+
+struct CpuStats {
+    struct Usage {  ///< Nanoseconds.
+        std::uint64_t total = 0;
+        std::vector<std::uint64_t> percpu, percpu_kernel, percpu_user;
+        std::uint64_t kernel = 0, user = 0;
+    };
+    struct Throttling {
+        std::uint64_t periods = 0, throttled_periods = 0;
+        std::uint64_t throttled_time = 0;  ///< Nanoseconds.
+    };
+    Usage usage;
+    Throttling throttling;
+    std::optional<Pressure> psi;
+};
+
+struct CpusetStats {
+    std::vector<std::uint16_t> cpus, mems;
+    std::uint64_t cpu_exclusive = 0, mem_hardwall = 0, mem_exclusive = 0, memory_migrate = 0, memory_spread_page = 0;
+    std::uint64_t memory_spread_slab = 0, memory_pressure = 0, sched_load_balance = 0;
+    std::int64_t sched_relax_domain_level = 0;
+};
+
+struct MemoryStats {
+    struct Entry {                ///< Bytes.
+        std::uint64_t limit = 0;  ///< 2^64-1: unlimited.
+        std::uint64_t usage = 0, max = 0, failcnt = 0;
+    };
+    struct Events {  ///< memory.events of v2.
+        std::uint64_t low = 0, high = 0, max = 0, oom = 0, oom_kill = 0, oom_group_kill = 0;
+    };
+    std::uint64_t cache = 0;
+    Entry usage, swap, kernel, kernel_tcp;     ///< swap: memory and swap together, as v1 counts them.
+    std::map<std::string, std::uint64_t> raw;  ///< memory.stat
+    std::optional<Pressure> psi;
+    std::optional<Events> event_count;
+};
+
+struct PidsStats {
+    std::uint64_t current = 0;
+    std::uint64_t limit = 0;  ///< 0: unlimited.
+};
+
+struct BlkioStats {
+    struct Entry {
+        std::uint64_t major = 0, minor = 0;
+        std::string op;  ///< "Read", "Write", "Discard" …
+        std::uint64_t value = 0;
+    };
+    std::vector<Entry> service_bytes, serviced, queued, service_time, wait_time, merged, time, sectors;
+    std::optional<Pressure> psi;
+};
+
+struct HugetlbStats {
+    std::uint64_t usage = 0, max = 0, failcnt = 0;  ///< Bytes, bytes, times.
+};
+
+struct RdmaStats {
+    std::uint64_t hca_handle = 0, hca_object = 0;
+};
+
+struct MiscStats {
+    std::uint64_t usage = 0;
+    std::uint64_t limit = 0;  ///< 2^64-1: unlimited.
+};
+
+/// What runc's `events --stats` prints, and rdma and misc besides. A controller that is absent stays at zero.
+struct Stats {
+    CpuStats cpu;
+    CpusetStats cpuset;
+    MemoryStats memory;
+    PidsStats pids;
+    BlkioStats blkio;
+    std::map<std::string, HugetlbStats> hugetlb;  ///< By page size, "2MB".
+    std::map<std::string, RdmaStats> rdma;        ///< By device.
+    std::map<std::string, MiscStats> misc;        ///< By resource.
+};
+
+/// What the container uses now. Throws Error when its cgroup is gone.
+Stats read_stats(const Location& location);
+
+/// One line of `events`: {"type":"stats","id":ID,"data":…}, and {"type":"oom","id":ID}; without the line's end.
+std::string stats_event(const std::string& id, const Stats& stats);
+std::string oom_event(const std::string& id);
+
+/// Tells of processes that the kernel killed for want of memory.
+class OomWatch {
+ public:
+    /// Throws Error when the memory controller is absent.
+    explicit OomWatch(const Location& location);
+
+    enum class News { none, oom, gone };  ///< gone: the cgroup was removed, nothing more will come.
+    /// Becomes readable when next() has something to say.
+    sys::FdRef descriptor() const { return notifier_; }
+    /// Does not block.
+    News next();
+
+ private:
+    std::uint64_t kills() const;
+
+    std::string file_;  // memory.events or memory.oom_control
+    sys::Fd notifier_;  // inotify on v2, an eventfd on v1.
+    sys::Fd control_;   // v1: must stay open.
+    std::uint64_t seen_ = 0;
+};
 
 }  // namespace gpurun::cgroup
