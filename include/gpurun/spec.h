@@ -336,12 +336,25 @@ std::string to_json(const Spec& spec);
 std::string to_json(const State& state);
 std::string to_json(const Process& process);
 
-/// runc's default config.json (`gpurun spec`), indented with tabs; \a rootless: with a user namespace and without what
-/// needs root.
-std::string default_config(bool rootless);
+enum class Privilege { root, rootless };
+enum class CgroupNamespace { hosts, own };
 
-/// features.md: what this build knows, as JSON.
-std::string features();
+/// runc's default config.json (`gpurun spec`), indented with tabs. Rootless: with a user namespace for the caller's ids and without what
+/// needs root. runc lists a cgroup namespace where the host has only cgroup v2.
+std::string default_config(Privilege privilege, CgroupNamespace cgroup_namespace);
+
+/// What `features` says about the modules above this one; the caller asks them.
+struct FeatureLists {
+    std::vector<std::string> capabilities;
+    std::vector<std::string> seccomp_actions, seccomp_operators, seccomp_architectures;
+    std::vector<std::string> seccomp_known_flags;      ///< Flags gpurun knows …
+    std::vector<std::string> seccomp_supported_flags;  ///< … and of these those the kernel it was built for has.
+    bool has_checkpoint = false;                       ///< CRIU can be used.
+    std::map<std::string, std::string> annotations;    ///< Versions of gpurun and its libraries.
+};
+
+/// features.md: what this binary knows, whatever the host has, as JSON with an indent of four blanks.
+std::string features(const FeatureLists& lists);
 
 /// The namespace of \a type in the config, if listed.
 const Namespace* find_namespace(const Linux& linux, NamespaceType type);

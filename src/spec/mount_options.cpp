@@ -30,6 +30,7 @@ constexpr std::uint64_t attr_nosymfollow = 0x00200000;
 constexpr std::uint64_t ms_nosymfollow = 256;
 
 constexpr Option options[] = {
+    {"acl", Kind::flag, MS_POSIXACL},
     {"async", Kind::flag, 0, MS_SYNCHRONOUS},
     {"atime", Kind::flag, 0, MS_NOATIME, 0, MOUNT_ATTR__ATIME},
     special("bind", [](MountOptions& result) { result.bind = Bind::bind; }),
@@ -45,6 +46,7 @@ constexpr Option options[] = {
     {"lazytime", Kind::flag, MS_LAZYTIME},
     {"loud", Kind::flag, 0, MS_SILENT},
     {"mand", Kind::flag, MS_MANDLOCK},
+    {"noacl", Kind::flag, 0, MS_POSIXACL},
     {"noatime", Kind::flag, MS_NOATIME, ms_atime, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME},
     {"nodev", Kind::flag, MS_NODEV, 0, MOUNT_ATTR_NODEV},
     {"nodiratime", Kind::flag, MS_NODIRATIME, 0, MOUNT_ATTR_NODIRATIME},
