@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace gpurun::json {
@@ -25,11 +27,21 @@ inline std::size_t utf8_length(std::string_view text) {
     return length;
 }
 
+/// True when all of \a text is below 0x80. Eight bytes at a time, as every string of a config passes here.
+inline bool is_ascii(std::string_view text) {
+    constexpr std::uint64_t high_bits = 0x8080808080808080;
+    for (; text.size() >= sizeof(std::uint64_t); text.remove_prefix(sizeof(std::uint64_t))) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, text.data(), sizeof word);
+        if (word & high_bits) return false;
+    }
+    return std::all_of(text.begin(), text.end(),
+                       [](char character) { return static_cast<unsigned char>(character) < 0x80; });
+}
+
 /// True when all of \a text is UTF-8.
 inline bool is_utf8(std::string_view text) {
-    if (std::all_of(text.begin(), text.end(),
-                    [](char character) { return static_cast<unsigned char>(character) < 0x80; }))
-        return true;
+    if (is_ascii(text)) return true;
     while (!text.empty()) {
         const std::size_t length = utf8_length(text);
         if (length == 0) return false;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "json/json.h"
 #include "json/utf8.h"
 
@@ -77,16 +79,34 @@ class Writer {
     void string(std::string_view text) {
         out_ += '"';
         while (!text.empty()) {
-            const std::size_t length = utf8_length(text);
-            if (length == 0)
-                out_ += "\uFFFD";
-            else if (length > 1)
-                out_ += text.substr(0, length);
-            else
-                character(text[0]);
-            text.remove_prefix(length == 0 ? 1 : length);
+            // Almost every string is plain as a whole, and one append is much cheaper than one for each character.
+            const std::size_t plain = plain_length(text);
+            out_ += text.substr(0, plain);
+            text.remove_prefix(plain);
+            if (!text.empty()) text.remove_prefix(special(text));
         }
         out_ += '"';
+    }
+
+    /// How many characters at the start of \a text stand for themselves.
+    static std::size_t plain_length(std::string_view text) {
+        const auto is_plain = [](char character) {
+            const auto byte = static_cast<unsigned char>(character);
+            return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+        };
+        return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    }
+
+    /// Writes the character at the start of \a text, which is not plain, and returns its length.
+    std::size_t special(std::string_view text) {
+        const std::size_t length = utf8_length(text);
+        if (length == 0)
+            out_ += "\uFFFD";
+        else if (length > 1)
+            out_ += text.substr(0, length);
+        else
+            character(text[0]);
+        return length == 0 ? 1 : length;
     }
 
     void character(char character) {
