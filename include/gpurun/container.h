@@ -6,6 +6,7 @@
 #include <gpurun/state.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -81,6 +82,15 @@ std::string to_json(const Summary& summary, const std::string& owner, bool inden
 
 /// Host pids of every process in the container.
 std::vector<int> processes(const Context& context, const std::string& id);
+
+/// Changes limits of a container and remembers them. What \a resources leaves out stays.
+void update(const Context& context, const std::string& id, const spec::Resources& resources);
+
+/// One `events --stats` line without its end.
+std::string stats(const Context& context, const std::string& id);
+/// Statistics every \a interval_ms and OOM kills as they happen, until the container ends.
+void events(const Context& context, const std::string& id, int interval_ms,
+            const std::function<void(const std::string&)>& emit);
 
 /// The plan that create would carry out, without carrying it out; \a host_root: another host, such as a recorded one.
 plan::Plan plan_create(const Context& context, const CreateOptions& options, const std::string& host_root);

@@ -195,8 +195,17 @@ struct LoadSeccomp {
 };
 struct SetNoNewPrivileges {};
 struct TakeTerminal {};
-/// User, groups, umask and capabilities, in the one order that works; the working directory is entered before and
-/// after.
+/// Makes the program's working directory when it is missing, as runc does.
+struct MakeDirectory {
+    std::string path;
+};
+/// Enters the working directory and makes sure that it lies in the container. Before seccomp: a filter may forbid
+/// getcwd.
+struct EnterDirectory {
+    std::string path;
+};
+/// User, groups, umask and capabilities, in the one order that works. A working directory that root of the namespace
+/// could not enter is entered now.
 struct BecomeUser {
     spec::User user;
     security::CapabilitySets capabilities;
@@ -224,8 +233,8 @@ using Step =
                  step::OpenTerminal, step::PivotRoot, step::SetRootPropagation, step::MakeReadonly, step::Mask,
                  step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality, step::SetScheduler,
                  step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits, step::SetLabel,
-                 step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::BecomeUser, step::FindProgram,
-                 step::Exec>;
+                 step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,
+                 step::EnterDirectory, step::BecomeUser, step::FindProgram, step::Exec>;
 
 struct Plan {
     std::vector<Step> host, container;

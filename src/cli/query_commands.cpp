@@ -128,12 +128,18 @@ constexpr Option spec_options[] = {{"bundle", 'b', true, "directory to write to"
                                    {"config", 'f', true, "another name for config.json"},
                                    {"rootless", 0, false, "for a container without root"}};
 
+std::string default_config(const Arguments& arguments) {
+    const bool v2 = cgroup::probe().layout == cgroup::Layout::v2;
+    return spec::default_config(arguments.has("rootless") ? spec::Privilege::rootless : spec::Privilege::root,
+                                v2 ? spec::CgroupNamespace::own : spec::CgroupNamespace::hosts);
+}
+
 int write_spec(const container::Context&, const Arguments& arguments) {
     const std::string name = arguments.has("config") ? arguments.value("config") : "config.json";
     const std::string path = arguments.has("bundle") ? arguments.value("bundle") + "/" + name : name;
     if (sys::exists(path)) throw Error(format("file {} exists. Remove it first", path));
     const sys::Fd file = sys::open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
-    sys::write_all(file, spec::default_config(arguments.has("rootless")) + "\n", path);
+    sys::write_all(file, default_config(arguments) + "\n", path);
     return 0;
 }
 

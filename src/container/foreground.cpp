@@ -48,6 +48,8 @@ void Foreground::make_raw() {
     if (::tcgetattr(STDIN_FILENO, &settings) != 0) return;
     settings_ = settings;
     ::cfmakeraw(&settings);
+    // The container's terminal passes newlines on as they are; this one still turns them into line ends.
+    settings.c_oflag |= OPOST;
     ::tcsetattr(STDIN_FILENO, TCSANOW, &settings);
 }
 

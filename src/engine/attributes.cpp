@@ -93,14 +93,6 @@ void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step) {
 
 namespace {
 
-void change_directory(const std::string& cwd, bool final) {
-    if (::chdir(cwd.c_str()) == 0) return;
-    // Root of a user namespace may be refused what the user is granted, and the other way round: only the last try
-    // counts.
-    if (!final && (errno == EACCES || errno == EPERM)) return;
-    throw Error(errno, format("chdir to cwd (\"{}\") set in config.json failed", cwd));
-}
-
 // CVE-2024-21626: a leaked descriptor of a host directory as cwd shows as "(unreachable)".
 void check_directory(const std::string& cwd) {
     char path[4096];
@@ -112,15 +104,32 @@ void check_directory(const std::string& cwd) {
 
 }  // namespace
 
+void make_directory(ContainerSide& side, const plan::step::MakeDirectory& step) {
+    sys::make_directories_in(side.root, step.path);
+}
+
+void enter_directory(ContainerSide& side, const plan::step::EnterDirectory& step) {
+    if (::chdir(step.path.c_str()) == 0) {
+        check_directory(step.path);
+        side.entered = true;
+        return;
+    }
+    // Root of a user namespace may be refused what the user is granted: become_user tries again.
+    if (errno != EACCES && errno != EPERM)
+        throw Error(errno, format("chdir to cwd (\"{}\") set in config.json failed", step.path));
+}
+
 void become_user(ContainerSide& side, const plan::step::BecomeUser& step) {
     const auto& user = step.user;
-    change_directory(step.cwd, false);
     security::drop_bounding(step.capabilities.bounding);
     security::give_standard_streams(user.uid);
     security::set_user(user, step.keep_groups ? security::Groups::keep : security::Groups::set, side.proc);
     ::umask(user.umask.value_or(0022));
-    change_directory(step.cwd, true);
-    check_directory(step.cwd);
+    if (!side.entered) {
+        if (::chdir(step.cwd.c_str()) != 0)
+            throw Error(errno, format("chdir to cwd (\"{}\") set in config.json failed", step.cwd));
+        check_directory(step.cwd);
+    }
     security::apply(step.capabilities);
     security::forget_kept_capabilities();
     // setuid made us dumpable again where the ids changed.

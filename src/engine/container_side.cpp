@@ -18,6 +18,9 @@ namespace {
 
 using namespace plan;
 
+// Nobody in the container's pid namespace may ptrace us or open our descriptors (CVE-2016-9962).
+void hide() { ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
 // Steps of the host's lane have no business here; naming none of them in the container lane is plan::build's duty.
 struct Executor {
     ContainerSide& side;
@@ -28,6 +31,7 @@ struct Executor {
             await_start(side);
         else
             await(side.channel, s.barrier);
+        if (s.barrier == Barrier::id_maps) hide();
     }
     void operator()(const step::RunHooks& s) const {
         spec::State state = side.state;
@@ -66,6 +70,8 @@ struct Executor {
     void operator()(const step::LoadSeccomp& s) const { load_seccomp(side, s); }
     void operator()(const step::SetNoNewPrivileges&) const { security::set_no_new_privileges(); }
     void operator()(const step::TakeTerminal&) const { take_terminal(side); }
+    void operator()(const step::MakeDirectory& s) const { make_directory(side, s); }
+    void operator()(const step::EnterDirectory& s) const { enter_directory(side, s); }
     void operator()(const step::BecomeUser& s) const { become_user(side, s); }
     void operator()(const step::FindProgram& s) const { find_program(side, s); }
     void operator()(const step::Exec& s) const { exec(side, s); }
@@ -82,9 +88,9 @@ struct Executor {
     const Step* current = nullptr;
     Error failure("");
     try {
-        // Nobody in the container's pid namespace may ptrace us or open our descriptors (CVE-2016-9962); files get
-        // exactly their modes.
-        ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        // An unprivileged host process could not write the id maps of a hidden one.
+        const auto* first = lane.empty() ? nullptr : std::get_if<step::Await>(&lane.front());
+        if (first == nullptr || first->barrier != Barrier::id_maps) hide();
         ::umask(0);
         for (const Step& step : lane) {
             current = &step;

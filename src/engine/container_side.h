@@ -32,6 +32,7 @@ struct ContainerSide {
     sys::Fd root;  ///< The container's root directory.
     sys::Fd dev;   ///< Its /dev, once devices are made.
     sys::PseudoTerminal terminal;
+    bool entered = false;      ///< The working directory is entered and checked.
     std::string program;       ///< args[0] resolved.
     sys::Fd masked_directory;  ///< The empty directory that masked directories share.
 };
@@ -79,6 +80,8 @@ void set_memory_policy(const spec::MemoryPolicy& policy);
 void set_rlimits(const std::vector<spec::Rlimit>& rlimits);
 void set_label(ContainerSide& side, const plan::step::SetLabel& step);
 void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step);
+void make_directory(ContainerSide& side, const plan::step::MakeDirectory& step);
+void enter_directory(ContainerSide& side, const plan::step::EnterDirectory& step);
 void become_user(ContainerSide& side, const plan::step::BecomeUser& step);
 
 // program.cpp

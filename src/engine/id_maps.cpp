@@ -5,6 +5,7 @@
 #include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/scope.h"
@@ -12,6 +13,7 @@
 #include "sys/file.h"
 #include "sys/mount.h"
 #include "sys/process.h"
+#include "sys/socket.h"
 
 namespace gpurun::engine {
 namespace {
@@ -73,13 +75,20 @@ void write_id_maps(sys::FdRef proc, int pid, const plan::step::MapIds& step) {
 
 sys::Fd mapping_namespace(sys::FdRef proc, const std::vector<spec::IdMapping>& uids,
                           const std::vector<spec::IdMapping>& gids) {
+    auto [near, far] = sys::socket_pair();
     const sys::Child child = sys::clone({.flags = CLONE_NEWUSER});
-    if (child.pid == 0)
+    if (child.pid == 0) {
+        // This process is hidden from ptrace and so from its own parent's writes to its maps; its child holds nothing to be hidden.
+        ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+        far.reset();
         for (;;) ::pause();
+    }
+    far.reset();
     const ScopeExit end([&child] {
         sys::try_signal(child.pidfd, SIGKILL);
         sys::wait_for(child.pid);
     });
+    static_cast<void>(sys::receive_message(near));
     write_map(proc, child.pid, "uid_map", uids);
     write_map(proc, child.pid, "gid_map", gids);
     return sys::open_at(proc, format("{}/ns/user", child.pid), O_RDONLY);

@@ -99,6 +99,8 @@ void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const 
         add_mount(lane, absolute, spec, host);
     }
     if (fills_dev(spec)) add_devices(lane, spec, host);
+    if (spec.process && clean_path(spec.process->cwd) != "/")
+        lane.push_back(step::MakeDirectory{clean_path(spec.process->cwd)});
 }
 
 void seal_root(std::vector<Step>& lane, const spec::Spec& spec, const Host& host) {

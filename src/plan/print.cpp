@@ -163,12 +163,14 @@ struct Describer {
     }
     std::string operator()(const step::SetNoNewPrivileges&) const { return "set no_new_privs"; }
     std::string operator()(const step::TakeTerminal&) const { return "take terminal"; }
+    std::string operator()(const step::MakeDirectory& s) const { return format("make directory {}", s.path); }
+    std::string operator()(const step::EnterDirectory& s) const { return format("enter directory {}", s.path); }
     std::string operator()(const step::BecomeUser& s) const {
         const auto& sets = s.capabilities;
         const std::string capabilities =
             format(" capabilities bounding={:x} effective={:x} permitted={:x} inheritable={:x} ambient={:x}",
                    sets.bounding, sets.effective, sets.permitted, sets.inheritable, sets.ambient);
-        return format("become user {}:{} in {}{}", s.user.uid, s.user.gid, s.cwd, capabilities);
+        return format("become user {}:{}{}", s.user.uid, s.user.gid, capabilities);
     }
     std::string operator()(const step::FindProgram& s) const { return format("find program {}", s.name); }
     std::string operator()(const step::Exec& s) const { return format("exec {}", join(s.args, " ")); }
@@ -184,8 +186,9 @@ std::string describe(const Step& step) { return std::visit(Describer{}, step); }
 std::string context_of(const Step& step) {
     // Engines match on what these say themselves.
     if (std::holds_alternative<step::FindProgram>(step) || std::holds_alternative<step::Exec>(step) ||
-        std::holds_alternative<step::BecomeUser>(step) || std::holds_alternative<step::RunHooks>(step) ||
-        std::holds_alternative<step::Await>(step) || std::holds_alternative<step::SetRlimits>(step))
+        std::holds_alternative<step::BecomeUser>(step) || std::holds_alternative<step::EnterDirectory>(step) ||
+        std::holds_alternative<step::RunHooks>(step) || std::holds_alternative<step::Await>(step) ||
+        std::holds_alternative<step::SetRlimits>(step))
         return {};
     if (const auto* mount = std::get_if<step::Mount>(&step))
         return format("error mounting \"{}\" to rootfs at \"{}\"", mount->mount.source, mount->mount.destination);

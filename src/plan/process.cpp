@@ -62,6 +62,7 @@ void add_process(std::vector<Step>& lane, const spec::Spec& container, const spe
     const std::string selinux = security::usable_label(security::Lsm::selinux, process.selinux_label);
     if (!apparmor.empty() || !selinux.empty())
         lane.push_back(step::SetLabel{.apparmor_profile = apparmor, .selinux_label = selinux});
+    lane.push_back(step::EnterDirectory{process.cwd});
     if (process.no_new_privileges) lane.push_back(step::SetNoNewPrivileges{});
     // Without no_new_privs loading a filter needs CAP_SYS_ADMIN, so it comes before the capabilities go.
     if (const auto* profile = profile_of(container); profile != nullptr && !process.no_new_privileges)

@@ -1,0 +1,87 @@
+#include <gpurun/container.h>
+#include <gpurun/error.h>
+
+#include "base/text.h"
+#include "container/facts.h"
+#include "sys/file.h"
+
+namespace gpurun::container {
+namespace {
+
+// Every member that the update names replaces the container's; the others keep what they were.
+template <typename Struct, typename... Members>
+void take_over(Struct& to, const Struct& from, Members... members) {
+    const auto one = [&](auto member) {
+        if (from.*member != std::decay_t<decltype(from.*member)>{}) to.*member = from.*member;
+    };
+    (one(members), ...);
+}
+
+template <typename Part>
+Part& part(std::optional<Part>& whole) {
+    return whole ? *whole : whole.emplace();
+}
+
+void merge_memory(spec::Memory& to, const spec::Memory& from) {
+    using spec::Memory;
+    take_over(to, from, &Memory::limit, &Memory::reservation, &Memory::swap, &Memory::kernel, &Memory::kernel_tcp,
+              &Memory::swappiness, &Memory::disable_oom_killer, &Memory::use_hierarchy, &Memory::check_before_update);
+}
+
+void merge_cpu(spec::Cpu& to, const spec::Cpu& from) {
+    using spec::Cpu;
+    take_over(to, from, &Cpu::shares, &Cpu::quota, &Cpu::burst, &Cpu::period, &Cpu::realtime_runtime,
+              &Cpu::realtime_period, &Cpu::cpus, &Cpu::mems, &Cpu::idle);
+}
+
+/// What has to be written: the parts that the update touches, completed by what the container had (memory + swap is one
+/// sum).
+spec::Resources merge(spec::Resources& config, const spec::Resources& update) {
+    spec::Resources changed;
+    if (update.memory) {
+        merge_memory(part(config.memory), *update.memory);
+        changed.memory = config.memory;
+    }
+    if (update.cpu) {
+        merge_cpu(part(config.cpu), *update.cpu);
+        changed.cpu = config.cpu;
+        // Weights and lists that did not change need no write, and on v1 a cpuset may not be written while tasks use
+        // it.
+        if (!update.cpu->shares) changed.cpu->shares.reset();
+        if (update.cpu->cpus.empty()) changed.cpu->cpus.clear();
+        if (update.cpu->mems.empty()) changed.cpu->mems.clear();
+        if (!update.cpu->idle) changed.cpu->idle.reset();
+    }
+    if (update.block_io) config.block_io = changed.block_io = update.block_io;
+    if (update.pids) config.pids = changed.pids = update.pids;
+    if (update.network) config.network = changed.network = update.network;
+    if (!update.hugepage_limits.empty()) config.hugepage_limits = changed.hugepage_limits = update.hugepage_limits;
+    if (!update.rdma.empty()) config.rdma = changed.rdma = update.rdma;
+    for (const auto& [file, value] : update.unified) config.unified[file] = changed.unified[file] = value;
+    return changed;
+}
+
+}  // namespace
+
+void update(const Context& context, const std::string& id, const spec::Resources& resources) {
+    spec::validate(resources);
+    state::Store store(context.root);
+    const auto lock = store.lock(id);
+    const auto record = store.load(id);
+    if (state::status_of(store, record) == spec::Status::stopped) throw Error("container not running");
+    if (record.cgroup.directories.empty()) throw Error("the container has no cgroup that could be updated");
+    auto config = spec::parse(store.load_config(id), "the container's config");
+    if (!config.linux) config.linux.emplace();
+    auto& kept = part(config.linux->resources);
+    const auto changed = merge(kept, resources);
+    const auto manager = manager_of(record);
+    manager->apply(cgroup::translate(record.cgroup.layout, changed));
+    // Engines repeat their first rule, deny all, in updates of limits: without further rules the filter stays as it is.
+    if (resources.devices.size() > 1) {
+        kept.devices = resources.devices;
+        manager->set_devices(cgroup::device_rules(kept.devices));
+    }
+    store.save(record, spec::to_json(config));
+}
+
+}  // namespace gpurun::container
