@@ -1,0 +1,111 @@
+#include "gpu/native_files.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace gpurun::gpu {
+namespace {
+
+// Programs load these by their plain names, so the link is there whether or not the host has it.
+constexpr std::string_view always_linked[] = {"libcuda", "libnvidia-opticalflow", "libnvidia-vulkan-producer"};
+
+bool wants_dev_link(const Library& library) {
+    return library.dev_link ||
+           std::find(std::begin(always_linked), std::end(always_linked), library.stem) != std::end(always_linked);
+}
+
+spec::Mount ipc_bind(std::string source, std::string destination, bool read_only) {
+    spec::Mount mount{.destination = std::move(destination),
+                      .type = "bind",
+                      .source = std::move(source),
+                      .options = {"bind", "nosuid", "nodev", "noexec", "rprivate"}};
+    if (read_only) mount.options.insert(mount.options.begin() + 1, "ro");
+    return mount;
+}
+
+void add_library(Edits& edits, const Library& library, const Places& places, const Host& host) {
+    const std::string& folder = library.is_32_bit ? places.libraries_32 : places.libraries;
+    const std::string inside = library.vdpau ? folder + "/vdpau" : folder;
+    const std::string source = library.vdpau ? library.folder + "/vdpau" : library.folder;
+    const std::int32_t flags = library.is_32_bit ? cache_flags_32 : native_cache_flags;
+    edits.mounts.push_back(read_only_bind(host.driver_source(format("{}/{}", source, library.file)),
+                                          format("{}/{}", inside, library.file)));
+    auto& rootfs = edits.rootfs;
+    const std::string soname_path = format("{}/{}", inside, library.soname);
+    if (library.soname != library.file) rootfs.links.push_back({soname_path, library.file});
+    rootfs.cache.push_back({library.soname, soname_path, flags});
+    if (!wants_dev_link(library)) return;
+    const std::string name = library.stem + ".so";
+    rootfs.links.push_back({format("{}/{}", inside, name), library.soname});
+    rootfs.cache.push_back({name, format("{}/{}", inside, name), flags});
+}
+
+// The image's newer libcuda and what belongs to it: first in the cache, and in a drop-in for an ldconfig that runs in
+// the container.
+void add_compat(Edits& edits, const Image::CudaCompat& compat) {
+    auto& cache = edits.rootfs.cache;
+    for (const auto& name : compat.libraries) {
+        std::erase_if(
+            cache, [&](const CacheEntry& entry) { return entry.soname == name && entry.flags == native_cache_flags; });
+        cache.push_back({name, format("{}/{}", compat.folder, name), native_cache_flags});
+    }
+    edits.rootfs.files.push_back({.path = "/etc/ld.so.conf.d/00-gpurun-compat.conf", .content = compat.folder + "\n"});
+}
+
+}  // namespace
+
+spec::Mount read_only_bind(std::string source, std::string destination) {
+    return {.destination = std::move(destination),
+            .type = "bind",
+            .source = std::move(source),
+            .options = {"bind", "ro", "nosuid", "nodev", "rprivate"}};
+}
+
+void add_libraries(Edits& edits, const Discovery& found, const Places& places, const Host& host, bool graphics,
+                   bool prefer_compat) {
+    for (const auto& library : found.files.libraries) add_library(edits, library, places, host);
+    if (prefer_compat) add_compat(edits, *found.image.compat);
+    if (!graphics) return;
+    auto& links = edits.rootfs.links;
+    if (const auto* glx = found.files.find("libGLX_nvidia")) {
+        const std::string path = places.libraries + "/libGLX_indirect.so.0";
+        links.push_back({path, glx->file});
+        edits.rootfs.cache.push_back({"libGLX_indirect.so.0", path, native_cache_flags});
+    }
+    if (const auto* allocator = found.files.find("libnvidia-allocator"))
+        links.push_back({places.libraries + "/gbm/nvidia-drm_gbm.so", "../" + allocator->soname});
+}
+
+void add_files(Edits& edits, const Discovery& found, const Places& places, const Host& host, const spec::Spec& spec) {
+    const bool fixed_root = found.image.read_only;
+    const auto can_make = [&](const std::string& path) {
+        if (!fixed_root && !lies_on_bind(spec, path)) return true;
+        log::debug("gpu: {} is left out: its mount point can't be made in the container", path);
+        return false;
+    };
+    for (const auto& program : found.files.programs)
+        edits.mounts.push_back(read_only_bind(host.driver_source(program.host_path),
+                                              format("{}/{}", places.programs, program.container_path)));
+    for (const auto& module : found.files.modules)
+        if (can_make(module.container_path))
+            edits.mounts.push_back(read_only_bind(host.driver_source(module.host_path), module.container_path));
+    for (const auto& config : found.files.configs)
+        if (can_make(config.container_path))
+            edits.mounts.push_back(read_only_bind(host.source(config.host_path), config.container_path));
+    for (const auto& file : found.files.supplied)
+        if (can_make(file.container_path))
+            edits.rootfs.files.push_back({.path = file.container_path, .content = std::string(file.content)});
+    // A client connects to a daemon's socket, which a read-only mount allows; MPS clients make files of their own.
+    for (const auto& ipc : found.files.ipc)
+        if (can_make(ipc.container_path))
+            edits.mounts.push_back(
+                ipc_bind(host.source(ipc.host_path), ipc.container_path, !ipc.container_path.ends_with("/nvidia-mps")));
+    if (!found.udev) return;
+    if (can_make("/run/udev")) edits.mounts.push_back(ipc_bind(host.source("/run/udev"), "/run/udev", true));
+    if (can_make("/etc/cufile.json"))
+        edits.mounts.push_back(read_only_bind(host.source("/etc/cufile.json"), "/etc/cufile.json"));
+}
+
+}  // namespace gpurun::gpu

@@ -1,0 +1,204 @@
+#include "gpu/settings.h"
+
+#include <gpurun/error.h>
+
+#include <cstdlib>
+
+#include "base/text.h"
+#include "sys/file.h"
+
+// Header-only, without exceptions of its own and without the writers: what the static binary needs and no more.
+#undef TOML_HEADER_ONLY
+#undef TOML_SHARED_LIB
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wundef"
+#include <toml++/toml.h>
+#pragma GCC diagnostic pop
+
+namespace gpurun::gpu {
+namespace {
+
+constexpr std::size_t largest_file = 1u << 20;
+
+// A row per key: where gpurun.toml and NVIDIA's config.toml (empty: nowhere) keep it, and the member it sets.
+template <typename Value>
+struct Key {
+    std::string_view ours;
+    std::string_view nvidia;
+    Value Settings::*member;
+    bool inverted = false;  ///< NVIDIA's key says the opposite.
+};
+
+constexpr Key<bool> bool_keys[] = {
+    {"disable-require", "disable-require", &Settings::disable_require},
+    {"accept-environment", "accept-nvidia-visible-devices-envvar-when-unprivileged", &Settings::accept_environment},
+    {"accept-volume-mounts", "accept-nvidia-visible-devices-as-volume-mounts", &Settings::accept_volume_mounts},
+    {"load-modules", "nvidia-container-cli.load-kmods", &Settings::load_modules},
+    {"hide-procfs", "", &Settings::hide_procfs},
+    {"cuda-compat", "features.disable-cuda-compat-lib-hook", &Settings::cuda_compat, true},
+    {"additional-gids", "features.no-additional-gids-for-device-nodes", &Settings::additional_gids, true},
+    {"ignore-imex-channels", "features.ignore-imex-channel-requests", &Settings::ignore_imex},
+    {"ignore-missing-driver", "", &Settings::ignore_missing_driver},
+    {"prefer-cdi-files", "", &Settings::prefer_cdi_files},
+};
+
+constexpr Key<std::vector<std::string>> list_keys[] = {
+    {"library-paths", "", &Settings::library_paths},
+    {"swarm-resources", "swarm-resource", &Settings::swarm_resources},
+    {"cdi-directories", "nvidia-container-runtime.modes.cdi.spec-dirs", &Settings::cdi_directories},
+    {"cdi-annotation-prefixes", "nvidia-container-runtime.modes.cdi.annotation-prefixes",
+     &Settings::annotation_prefixes},
+};
+
+constexpr Key<std::string> text_keys[] = {
+    {"driver-root", "nvidia-container-cli.root", &Settings::driver_root},
+};
+
+constexpr Key<CapabilitySet> capability_keys[] = {
+    {"supported-driver-capabilities", "supported-driver-capabilities", &Settings::supported},
+    {"default-driver-capabilities", "", &Settings::fallback},
+};
+
+constexpr Name<Settings::Annotations> annotation_modes[] = {
+    {"off", Settings::Annotations::off},
+    {"auto", Settings::Annotations::automatic},
+    {"on", Settings::Annotations::on},
+};
+
+// The values of one file, and what they are called in messages.
+struct Source {
+    const toml::table& table;
+    std::string_view name;
+
+    [[noreturn]] void refuse(std::string_view key, const toml::node& node, std::string_view expected) const {
+        throw Error(format("{}:{}: {}: expected {}", name, node.source().begin.line, key, expected));
+    }
+};
+
+const toml::node* find(const Source& source, std::string_view key) { return source.table.at_path(key).node(); }
+
+void set(const Source& source, std::string_view key, const toml::node& node, bool& member) {
+    const auto value = node.value_exact<bool>();
+    if (!value) source.refuse(key, node, "true or false");
+    member = *value;
+}
+
+void set(const Source& source, std::string_view key, const toml::node& node, std::string& member) {
+    const auto value = node.value_exact<std::string>();
+    if (!value) source.refuse(key, node, "a string");
+    if (!value->empty()) member = *value;
+}
+
+// A list may be written as an array or as one string with commas.
+void set(const Source& source, std::string_view key, const toml::node& node, std::vector<std::string>& member) {
+    member.clear();
+    if (const auto text = node.value_exact<std::string>()) {
+        for (const auto part : split(*text, ','))
+            if (const auto word = trim(part); !word.empty()) member.emplace_back(word);
+        return;
+    }
+    const toml::array* array = node.as_array();
+    if (array == nullptr) source.refuse(key, node, "an array of strings");
+    for (const auto& element : *array) {
+        auto word = element.value_exact<std::string>();
+        if (!word) source.refuse(key, element, "a string");
+        member.push_back(std::move(*word));
+    }
+}
+
+void set(const Source& source, std::string_view key, const toml::node& node, CapabilitySet& member) {
+    std::vector<std::string> names;
+    set(source, key, node, names);
+    member =
+        parse_capabilities(gpurun::join(names, ","), format("{}:{}: {}", source.name, node.source().begin.line, key));
+}
+
+template <typename Value, std::size_t Size>
+void read_ours(const Source& source, const Key<Value> (&keys)[Size], Settings& settings) {
+    for (const auto& key : keys)
+        if (const auto* node = find(source, key.ours)) set(source, key.ours, *node, settings.*key.member);
+}
+
+template <typename Value, std::size_t Size>
+void read_nvidia(const Source& source, const Key<Value> (&keys)[Size], Settings& settings) {
+    for (const auto& key : keys) {
+        const auto* node = key.nvidia.empty() ? nullptr : find(source, key.nvidia);
+        if (node == nullptr) continue;
+        set(source, key.nvidia, *node, settings.*key.member);
+        if constexpr (std::is_same_v<Value, bool>)
+            if (key.inverted) settings.*key.member = !(settings.*key.member);
+    }
+}
+
+toml::table parse(std::string_view text, std::string_view name) {
+    toml::parse_result result = toml::parse(text);
+    if (!result)
+        throw Error(format("{}:{}:{}: {}", name, result.error().source().begin.line,
+                           result.error().source().begin.column, result.error().description()));
+    return std::move(result).table();
+}
+
+std::vector<std::string> candidates(std::string_view folder, std::string_view file, bool rootless) {
+    std::vector<std::string> paths;
+    if (rootless) {
+        const char* config = std::getenv("XDG_CONFIG_HOME");
+        const char* home = std::getenv("HOME");
+        if (config != nullptr && *config != '\0')
+            paths.push_back(format("{}/{}/{}", config, folder, file));
+        else if (home != nullptr && *home != '\0')
+            paths.push_back(format("{}/.config/{}/{}", home, folder, file));
+    }
+    paths.push_back(format("/etc/{}/{}", folder, file));
+    return paths;
+}
+
+}  // namespace
+
+std::optional<Settings> parse_settings(std::string_view text, std::string_view name) {
+    const toml::table file = parse(text, name);
+    const toml::node* section = file.get("gpu");
+    if (section == nullptr) return std::nullopt;
+    if (!section->is_table()) throw Error(format("{}:{}: gpu: expected a table", name, section->source().begin.line));
+    const Source source{*section->as_table(), name};
+    Settings settings;
+    settings.file = name;
+    read_ours(source, bool_keys, settings);
+    read_ours(source, list_keys, settings);
+    read_ours(source, text_keys, settings);
+    read_ours(source, capability_keys, settings);
+    if (const auto* node = find(source, "cdi-annotations")) {
+        const auto mode = value_of(annotation_modes, node->value_or(std::string_view()));
+        if (!mode) source.refuse("cdi-annotations", *node, "\"off\", \"auto\" or \"on\"");
+        settings.annotations = *mode;
+    }
+    return settings;
+}
+
+Settings parse_nvidia_settings(std::string_view text, std::string_view name) {
+    const toml::table file = parse(text, name);
+    const Source source{file, name};
+    Settings settings;
+    settings.file = name;
+    read_nvidia(source, bool_keys, settings);
+    read_nvidia(source, list_keys, settings);
+    read_nvidia(source, text_keys, settings);
+    read_nvidia(source, capability_keys, settings);
+    return settings;
+}
+
+Settings read_settings(sys::FdRef host_root, bool rootless) {
+    for (const auto& path : candidates("gpurun", "gpurun.toml", rootless))
+        if (const auto text = sys::try_read_file_at(host_root, path, sys::Resolve::in_root, largest_file))
+            if (auto settings = parse_settings(*text, path)) return std::move(*settings);
+    for (const auto& path : candidates("nvidia-container-runtime", "config.toml", rootless))
+        if (const auto text = sys::try_read_file_at(host_root, path, sys::Resolve::in_root, largest_file))
+            return parse_nvidia_settings(*text, path);
+    return {};
+}
+
+}  // namespace gpurun::gpu
