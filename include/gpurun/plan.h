@@ -122,6 +122,12 @@ struct Mount {
     std::string label;                        ///< SELinux context for it, or empty.
     bool late_readonly = false;               ///< Made read-only by a later step, after its content.
     std::vector<spec::IdMapping> uids, gids;  ///< For idmap: the mount's own or the container's.
+    bool mapped_by_host =
+        false;  ///< Idmapping needs the host's privileges: in a user namespace the host process prepares it.
+};
+/// Host lane: detached idmapped mounts for a container in a user namespace, taken over by the steps that mount them.
+struct MapMounts {
+    std::vector<Mount> mounts;
 };
 struct MountCgroup {
     std::string target;
@@ -229,11 +235,11 @@ using Step =
                  step::OpenNamespaces, step::Clone, step::MapIds, step::SetOomScore, step::JoinResctrl,
                  step::MoveNetDevices, step::WritePidFile, step::SendPidfd, step::EnterCgroup, step::JoinNamespaces,
                  step::Unshare, step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring,
-                 step::PrepareRoot, step::Mount, step::MountCgroup, step::MakeDevice, step::MakeLink, step::EditRootfs,
-                 step::OpenTerminal, step::PivotRoot, step::SetRootPropagation, step::MakeReadonly, step::Mask,
-                 step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality, step::SetScheduler,
-                 step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits, step::SetLabel,
-                 step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,
+                 step::PrepareRoot, step::Mount, step::MapMounts, step::MountCgroup, step::MakeDevice, step::MakeLink,
+                 step::EditRootfs, step::OpenTerminal, step::PivotRoot, step::SetRootPropagation, step::MakeReadonly,
+                 step::Mask, step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality,
+                 step::SetScheduler, step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits,
+                 step::SetLabel, step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,
                  step::EnterDirectory, step::BecomeUser, step::FindProgram, step::Exec>;
 
 struct Plan {

@@ -25,6 +25,7 @@ struct ContainerSide {
     sys::FdRef target;                      ///< exec: pidfd of the container's init.
     std::vector<sys::Fd>* tasks = nullptr;  ///< v1: write "0" to enter.
     std::map<spec::NamespaceType, sys::Fd>* namespaces = nullptr;  ///< Joined by path.
+    std::map<std::string, sys::Fd>* mapped_mounts = nullptr;       ///< By destination: idmapped by the host process.
     const plan::Options* options = nullptr;
     spec::State state;                                      ///< For hooks.
     const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.

@@ -35,7 +35,7 @@ struct Lane {
     sys::Fd channel{}, far_channel{};
     sys::Fd proc{};
     std::map<spec::NamespaceType, sys::Fd> namespaces{};
-    bool heard_ready = false;
+    std::map<std::string, sys::Fd> mapped_mounts{};
 
     void operator()(const step::Pass& s) { pass(channel, s.barrier); }
     void operator()(const step::Await& s) { await_container(s.barrier); }
@@ -64,6 +64,12 @@ struct Lane {
             check_namespace_type(fd, ns);
             namespaces[ns.type] = std::move(fd);
         }
+    }
+    void operator()(const step::MapMounts& s) {
+        const auto joined = namespaces.find(spec::NamespaceType::user);
+        const sys::FdRef user = joined == namespaces.end() ? sys::FdRef() : joined->second.ref();
+        for (const auto& mount : s.mounts)
+            mapped_mounts[mount.mount.destination] = make_mapped_mount(proc, mount, user);
     }
     void operator()(const step::Clone& s) { clone(s); }
     void operator()(const step::MapIds& s) { write_id_maps(proc, started.child.pid, s); }
@@ -111,6 +117,7 @@ struct Lane {
     container.target = side.target;
     container.tasks = &tasks;
     container.namespaces = &namespaces;
+    container.mapped_mounts = &mapped_mounts;
     container.options = side.options;
     container.state = side.state;
     container.environment = side.environment;
@@ -176,7 +183,6 @@ void Lane::await_container(Barrier barrier) {
     if (!heard) container_died();
     if (heard->what != Say::passed || heard->barrier != barrier)
         throw Error(format("the container process did not pass {}", name(barrier)));
-    if (barrier == Barrier::ready) heard_ready = true;
 }
 
 void Lane::await_exec() {

@@ -78,7 +78,8 @@ sys::Fd mapping_namespace(sys::FdRef proc, const std::vector<spec::IdMapping>& u
     auto [near, far] = sys::socket_pair();
     const sys::Child child = sys::clone({.flags = CLONE_NEWUSER});
     if (child.pid == 0) {
-        // This process is hidden from ptrace and so from its own parent's writes to its maps; its child holds nothing to be hidden.
+        // This process is hidden from ptrace and so from its own parent's writes to its maps; its child holds nothing
+        // to be hidden.
         ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
         far.reset();
         for (;;) ::pause();
@@ -94,15 +95,21 @@ sys::Fd mapping_namespace(sys::FdRef proc, const std::vector<spec::IdMapping>& u
     return sys::open_at(proc, format("{}/ns/user", child.pid), O_RDONLY);
 }
 
-void map_mount_ids(sys::FdRef mount, const plan::step::Mount& step) {
-    if (step.uids.empty())
+void map_mount_ids(sys::FdRef proc, sys::FdRef mount, const plan::step::Mount& step, sys::FdRef user) {
+    if (step.uids.empty() && !user)
         throw Error("idmap needs uidMappings and gidMappings, of the mount or of the container's user namespace");
-    // The helper child is seen by the host's /proc under its pid there; in a new pid namespace only its own number is
-    // known here.
-    const sys::Fd proc = sys::private_procfs();
-    const sys::Fd map = mapping_namespace(proc, step.uids, step.gids);
+    const sys::Fd made = step.uids.empty() ? sys::Fd() : mapping_namespace(proc, step.uids, step.gids);
     const bool recursive = step.options.id_map == spec::IdMap::recursive;
-    sys::set_mount_attributes(mount, {.set = MOUNT_ATTR_IDMAP, .user_namespace = map}, recursive);
+    sys::set_mount_attributes(mount, {.set = MOUNT_ATTR_IDMAP, .user_namespace = made ? made.ref() : user}, recursive);
+}
+
+sys::Fd make_mapped_mount(sys::FdRef proc, const plan::step::Mount& step, sys::FdRef user) {
+    sys::Fd mount =
+        step.options.bind != spec::Bind::none
+            ? sys::clone_tree(step.mount.source, step.options.bind == spec::Bind::recursive)
+            : sys::new_mount(step.mount.type, step.mount.source, step.options.flags, join(step.options.data, ","));
+    map_mount_ids(proc, mount, step, user);
+    return mount;
 }
 
 }  // namespace gpurun::engine

@@ -16,7 +16,12 @@ void write_id_maps(sys::FdRef proc, int pid, const plan::step::MapIds& step);
 sys::Fd mapping_namespace(sys::FdRef proc, const std::vector<spec::IdMapping>& uids,
                           const std::vector<spec::IdMapping>& gids);
 
-/// Idmaps a detached mount as the step asks. Runs in the container process, which needs the host's privileges for it.
-void map_mount_ids(sys::FdRef mount, const plan::step::Mount& step);
+/// Idmaps a detached mount as the step asks; \a user: a user namespace with the maps, where the step has none. Needs
+/// the host's privileges: runs in the container process, or in the host process where the container has a user
+/// namespace.
+void map_mount_ids(sys::FdRef proc, sys::FdRef mount, const plan::step::Mount& step, sys::FdRef user);
+
+/// The step's bind or new file system, detached and idmapped. Runs in the host process.
+sys::Fd make_mapped_mount(sys::FdRef proc, const plan::step::Mount& step, sys::FdRef user);
 
 }  // namespace gpurun::engine

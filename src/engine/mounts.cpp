@@ -107,6 +107,12 @@ bool bind_instead(const Mount& step, sys::FdRef target, int failure) {
     return true;
 }
 
+// The detached mount that the host process has made for this step, if it had to.
+sys::Fd mapped_by_host(ContainerSide& side, const Mount& step) {
+    if (!step.mapped_by_host) return sys::Fd();
+    return std::move(side.mapped_mounts->at(step.mount.destination));
+}
+
 void mount_new(ContainerSide& side, const Mount& step) {
     bool made = false;
     const sys::Fd target = directory_target(side, step, &made);
@@ -117,8 +123,11 @@ void mount_new(ContainerSide& side, const Mount& step) {
     if (step.options.copy_up) {
         copy_up(step, target, flags, data);
     } else if (step.options.id_map != spec::IdMap::none) {
-        const sys::Fd mount = sys::new_mount(step.mount.type, step.mount.source, flags, data);
-        map_mount_ids(mount, step);
+        sys::Fd mount = mapped_by_host(side, step);
+        if (!mount) {
+            mount = sys::new_mount(step.mount.type, step.mount.source, flags, data);
+            map_mount_ids(sys::private_procfs(), mount, step, sys::FdRef());
+        }
         sys::attach_tree(mount, target);
     } else {
         try {
@@ -187,8 +196,13 @@ void bind(ContainerSide& side, const Mount& step) {
     if (S_ISDIR(facts.st_mode) != S_ISDIR(sys::stat_fd(target).st_mode))
         throw Error(ENOTDIR, "bind " + step.mount.source);
     check_proc_target(step, target, step.mount.destination);
-    const sys::Fd tree = sys::clone_tree(source, options.bind == spec::Bind::recursive);
-    if (!step.uids.empty()) map_mount_ids(tree, step);
+    sys::Fd tree = mapped_by_host(side, step);
+    if (!tree) {
+        tree = sys::clone_tree(source, options.bind == spec::Bind::recursive);
+        // The mapping's child is seen under its number in this pid namespace: only a procfs of it will do.
+        if (!step.uids.empty() || options.id_map != spec::IdMap::none)
+            map_mount_ids(sys::private_procfs(), tree, step, sys::FdRef());
+    }
     set_bind_attributes(step, tree);
     if (options.recursive_set != 0 || options.recursive_clear != 0)
         sys::set_mount_attributes(tree, {.set = options.recursive_set, .clear = options.recursive_clear}, true);

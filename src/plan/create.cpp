@@ -59,12 +59,22 @@ bool has_runtime_hooks(const spec::Spec& spec) {
 
 bool waits_for_host(const spec::Spec& spec) { return has_runtime_hooks(spec) || !spec.linux->net_devices.empty(); }
 
+std::vector<step::Mount> mounts_mapped_by_host(const std::vector<Step>& container) {
+    std::vector<step::Mount> mounts;
+    for (const auto& step : container)
+        if (const auto* mount = std::get_if<step::Mount>(&step); mount != nullptr && mount->mapped_by_host)
+            mounts.push_back(*mount);
+    return mounts;
+}
+
 std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Options& options,
-                            const Namespaces& namespaces) {
+                            const Namespaces& namespaces, const std::vector<Step>& container) {
     std::vector<Step> lane;
     const auto& linux = *spec.linux;
     if (!namespaces.by_path.empty()) lane.push_back(step::OpenNamespaces{namespaces.by_path});
     if (options.has_cgroup) add_cgroup(lane, spec, host);
+    if (auto mapped = mounts_mapped_by_host(container); !mapped.empty())
+        lane.push_back(step::MapMounts{std::move(mapped)});
     lane.push_back(step::Clone{.namespaces = namespaces.cloned,
                                .joins_user = namespaces.joins_user,
                                .joins_pid = namespaces.joins_pid,
@@ -152,8 +162,9 @@ Plan build_create(const spec::Spec& spec, const Host& host, const Options& optio
     if (!namespaces.has(NamespaceType::mount) && spec::find_namespace(*spec.linux, NamespaceType::mount) == nullptr)
         throw Error(
             "linux.namespaces: a container without a mount namespace is not supported; add {\"type\": \"mount\"}");
-    return Plan{.host = host_lane(spec, host, options, namespaces),
-                .container = container_lane(spec, host, options, namespaces, edits)};
+    auto container = container_lane(spec, host, options, namespaces, edits);
+    auto host_steps = host_lane(spec, host, options, namespaces, container);
+    return Plan{.host = std::move(host_steps), .container = std::move(container)};
 }
 
 }  // namespace gpurun::plan

@@ -39,6 +39,34 @@ bool is_filled_later(const spec::Mount& mount, const spec::MountOptions& options
 
 bool is_cgroup(const spec::Mount& mount) { return mount.type == "cgroup" || mount.type == "cgroup2"; }
 
+// crun's "@": the host side of the mapping is an id of the container.
+std::vector<spec::IdMapping> resolve(const std::vector<spec::OptionMapping>& wanted,
+                                     const std::vector<spec::IdMapping>& container) {
+    std::vector<spec::IdMapping> mappings;
+    for (auto [mapping, is_relative] : wanted) {
+        for (const auto& known : container)
+            if (is_relative && mapping.host_id >= known.container_id &&
+                mapping.host_id - known.container_id < known.size) {
+                mapping.host_id = known.host_id + (mapping.host_id - known.container_id);
+                break;
+            }
+        mappings.push_back(mapping);
+    }
+    return mappings;
+}
+
+void set_mappings(step::Mount& made, const spec::Linux& linux) {
+    if (!made.options.id_map_mappings.empty()) {
+        const auto [uids, gids] = spec::parse_id_map(made.options.id_map_mappings);
+        made.uids = resolve(uids, linux.uid_mappings);
+        made.gids = resolve(gids, linux.gid_mappings);
+        return;
+    }
+    const bool own = !made.mount.uid_mappings.empty();
+    made.uids = own ? made.mount.uid_mappings : linux.uid_mappings;
+    made.gids = own ? made.mount.gid_mappings : linux.gid_mappings;
+}
+
 void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Spec& spec, const Host& host) {
     const auto options = spec::parse_mount_options(mount);
     const auto& linux = *spec.linux;
@@ -55,8 +83,8 @@ void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Sp
         made.label = linux.mount_label;
     made.late_readonly = is_filled_later(mount, options);
     if (options.id_map != spec::IdMap::none || !mount.uid_mappings.empty()) {
-        made.uids = mount.uid_mappings.empty() ? linux.uid_mappings : mount.uid_mappings;
-        made.gids = mount.gid_mappings.empty() ? linux.gid_mappings : mount.gid_mappings;
+        set_mappings(made, linux);
+        made.mapped_by_host = spec::find_namespace(linux, spec::NamespaceType::user) != nullptr;
     }
     lane.push_back(std::move(made));
 }

@@ -112,6 +112,9 @@ struct Describer {
             !bind && !s.mount.source.empty() && s.mount.source != s.mount.type ? " from " + s.mount.source : "",
             s.mount.destination, s.mount.options.empty() ? "" : " ", join(s.mount.options, ","));
     }
+    std::string operator()(const step::MapMounts& s) const {
+        return "idmap mounts for " + list(s.mounts, [](const auto& mount) { return mount.mount.destination; });
+    }
     std::string operator()(const step::MountCgroup& s) const { return format("mount cgroup at {}", s.target); }
     std::string operator()(const step::MakeDevice& s) const {
         return format("{} device {}", s.bind ? "bind" : "make", device_text(s.device));
