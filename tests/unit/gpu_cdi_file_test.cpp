@@ -6,6 +6,7 @@
 
 #include "gpu/cdi_names.h"
 #include "sys/file.h"
+#include "test_paths.h"
 
 using namespace gpurun;
 using namespace gpurun::gpu;

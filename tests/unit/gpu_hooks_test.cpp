@@ -4,6 +4,7 @@
 
 #include "gpu/cdi_registry.h"
 #include "sys/file.h"
+#include "test_paths.h"
 
 using namespace gpurun;
 using namespace gpurun::gpu;
