@@ -343,14 +343,12 @@ enum class CgroupNamespace { hosts, own };
 /// needs root. runc lists a cgroup namespace where the host has only cgroup v2.
 std::string default_config(Privilege privilege, CgroupNamespace cgroup_namespace);
 
-/// What `features` says about the modules above this one; the caller asks them.
+/// What `features` says of the modules above this one; the caller asks them.
 struct FeatureLists {
     std::vector<std::string> capabilities;
-    std::vector<std::string> seccomp_actions, seccomp_operators, seccomp_architectures;
-    std::vector<std::string> seccomp_known_flags;      ///< Flags gpurun knows …
-    std::vector<std::string> seccomp_supported_flags;  ///< … and of these those the kernel it was built for has.
-    bool has_checkpoint = false;                       ///< CRIU can be used.
-    std::map<std::string, std::string> annotations;    ///< Versions of gpurun and its libraries.
+    std::vector<std::string> seccomp_flags;          ///< Of those gpurun knows, the ones this kernel supports.
+    bool has_checkpoint = false;                     ///< CRIU can be used.
+    std::map<std::string, std::string> annotations;  ///< Versions of gpurun and its libraries.
 };
 
 /// features.md: what this binary knows, whatever the host has, as JSON with an indent of four blanks.

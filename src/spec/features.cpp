@@ -4,8 +4,9 @@
 #include <algorithm>
 
 #include "json/json.h"
+#include "spec/seccomp_names.h"
 #include "spec/tables.h"
-#include "spec/values.h"
+#include "sys/process_attributes.h"
 
 namespace gpurun::spec {
 
@@ -148,6 +149,11 @@ std::vector<std::string> sorted_names(const Name<Value> (&table)[Size]) {
     return names;
 }
 
+template <std::size_t Size>
+std::vector<std::string> strings(const std::string_view (&names)[Size]) {
+    return {std::begin(names), std::end(names)};
+}
+
 std::vector<std::string> hook_names() {
     std::vector<std::string> names;
     for (const json::Field& field : json::Fields<Hooks>::value) names.emplace_back(field.name);
@@ -167,13 +173,13 @@ std::string features(const FeatureLists& lists) {
         .mount_options = sorted(mount_option_names()),
         .linux = {.namespaces = sorted_names(json::Names<NamespaceType>::value),
                   .capabilities = lists.capabilities,
-                  .seccomp = {.actions = lists.seccomp_actions,
-                              .operators = lists.seccomp_operators,
-                              .architectures = lists.seccomp_architectures,
-                              .known_flags = lists.seccomp_known_flags,
-                              .supported_flags = lists.seccomp_supported_flags},
-                  .memory_policy = {.modes = sorted_names(memory_policy_modes),
-                                    .flags = sorted_names(memory_policy_flags)}},
+                  .seccomp = {.actions = strings(seccomp_actions),
+                              .operators = strings(seccomp_operators),
+                              .architectures = strings(seccomp_architectures),
+                              .known_flags = strings(seccomp_flags),
+                              .supported_flags = lists.seccomp_flags},
+                  .memory_policy = {.modes = sorted_names(sys::memory_policy_modes),
+                                    .flags = sorted_names(sys::memory_policy_flags)}},
         .annotations = lists.annotations,
         .potentially_unsafe_config_annotations = {std::begin(unsafe_annotations), std::end(unsafe_annotations)},
     };

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "spec/invalid.h"
-#include "spec/values.h"
+#include "sys/process_attributes.h"
 
 namespace gpurun::spec {
 namespace {
@@ -48,6 +48,9 @@ void check_time_offsets(const Linux& linux) {
             throw Invalid(at + ".nanosecs", format("expected less than {}, got {}", second, offset.nanosecs));
     }
 }
+
+/// What personality(2) knows and config-linux.md#personality names.
+constexpr Name<unsigned> personality_domains[] = {{"LINUX", 0}, {"LINUX32", 8}};
 
 constexpr std::string_view device_types[] = {"b", "c", "u", "p"};
 
@@ -102,12 +105,12 @@ void check_intel_rdt(const IntelRdt& rdt) {
 
 void check_memory_policy(const MemoryPolicy& policy) {
     const std::string at = "linux.memoryPolicy";
-    if (!value_of(memory_policy_modes, policy.mode))
+    if (!value_of(sys::memory_policy_modes, policy.mode))
         throw Invalid(at + ".mode", format("invalid memory policy mode \"{}\"", policy.mode));
     bool is_static = false, is_relative = false;
     for (std::size_t place = 0; place < policy.flags.size(); ++place) {
         const auto& flag = policy.flags[place];
-        if (!value_of(memory_policy_flags, flag))
+        if (!value_of(sys::memory_policy_flags, flag))
             throw Invalid(format("{}.flags[{}]", at, place), format("invalid memory policy flag \"{}\"", flag));
         is_static |= flag == "MPOL_F_STATIC_NODES";
         is_relative |= flag == "MPOL_F_RELATIVE_NODES";

@@ -1,5 +1,5 @@
 #include "spec/invalid.h"
-#include "spec/values.h"
+#include "sys/process_attributes.h"
 
 namespace gpurun::spec {
 namespace {
@@ -8,7 +8,7 @@ void check_rlimits(const std::vector<Rlimit>& limits, const std::string& at) {
     for (std::size_t place = 0; place < limits.size(); ++place) {
         const Rlimit& limit = limits[place];
         const std::string here = format("{}[{}]", at, place);
-        if (!value_of(rlimits, limit.type))
+        if (!value_of(sys::rlimit_names, limit.type))
             throw Invalid(here + ".type", format("invalid rlimit type: \"{}\"", limit.type));
         if (limit.soft > limit.hard)
             throw Invalid(here + ".soft", format("expected at most {}'s hard limit {}, got {}", limit.type, limit.hard, limit.soft));
@@ -22,9 +22,9 @@ constexpr std::string_view real_time_policies[] = {"SCHED_FIFO", "SCHED_RR"};
 
 void check_scheduler(const Scheduler& scheduler, const std::string& at) {
     constexpr int lowest_nice = -20, highest_nice = 19;
-    if (!value_of(scheduler_policies, scheduler.policy))
+    if (!value_of(sys::scheduler_policies, scheduler.policy))
         throw Invalid(at + ".policy",
-                      format("expected one of {}, got \"{}\"", names_in(scheduler_policies), scheduler.policy));
+                      format("expected one of {}, got \"{}\"", names_in(sys::scheduler_policies), scheduler.policy));
     if (scheduler.nice < lowest_nice || scheduler.nice > highest_nice)
         throw Invalid(at + ".nice", format("expected {} to {}, got {}", lowest_nice, highest_nice, scheduler.nice));
     const bool is_real_time = scheduler.policy == real_time_policies[0] || scheduler.policy == real_time_policies[1];
@@ -34,15 +34,17 @@ void check_scheduler(const Scheduler& scheduler, const std::string& at) {
     if (has_deadline && scheduler.policy != "SCHED_DEADLINE")
         throw Invalid(at, "runtime, deadline and period can only be specified for the SCHED_DEADLINE policy");
     for (std::size_t place = 0; place < scheduler.flags.size(); ++place)
-        if (!value_of(scheduler_flags, scheduler.flags[place]))
-            throw Invalid(format("{}.flags[{}]", at, place),
-                          format("expected one of {}, got \"{}\"", names_in(scheduler_flags), scheduler.flags[place]));
+        if (!value_of(sys::scheduler_flags, scheduler.flags[place]))
+            throw Invalid(
+                format("{}.flags[{}]", at, place),
+                format("expected one of {}, got \"{}\"", names_in(sys::scheduler_flags), scheduler.flags[place]));
 }
 
 void check_io_priority(const IoPriority& priority, const std::string& at) {
     constexpr int lowest = 7;
-    if (!value_of(io_classes, priority.io_class))
-        throw Invalid(at + ".class", format("expected one of {}, got \"{}\"", names_in(io_classes), priority.io_class));
+    if (!value_of(sys::io_priority_classes, priority.io_class))
+        throw Invalid(at + ".class",
+                      format("expected one of {}, got \"{}\"", names_in(sys::io_priority_classes), priority.io_class));
     if (priority.priority < 0 || priority.priority > lowest)
         throw Invalid(at + ".priority", format("expected 0 to {}, got {}", lowest, priority.priority));
 }
