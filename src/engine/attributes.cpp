@@ -24,16 +24,6 @@ Value look_up(const Name<Value> (&table)[Size], const std::string& name, const c
     return *value;
 }
 
-// The first separator of a sysctl's name decides: "net/ipv4/conf/eno2.100/x" has a dot inside a component,
-// "net.ipv4.ip_forward" has none.
-std::string sysctl_path(const std::string& name) {
-    std::string path = name;
-    const auto first = name.find_first_of("./");
-    if (first == std::string::npos || name[first] == '/') return path;
-    for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
-    return path;
-}
-
 }  // namespace
 
 void set_hostname(const std::string& name) {
@@ -46,7 +36,7 @@ void set_domainname(const std::string& name) {
 
 void set_sysctl(ContainerSide& side, const plan::step::SetSysctl& step) {
     const sys::Fd directory = sys::open_at(side.proc, "sys", O_PATH | O_DIRECTORY, sys::Resolve::no_symlinks);
-    sys::write_file_at(directory, sysctl_path(step.name), step.value, sys::Resolve::no_symlinks);
+    sys::write_file_at(directory, spec::sysctl_path(step.name), step.value, sys::Resolve::no_symlinks);
 }
 
 void set_personality(const spec::Personality& personality) {

@@ -57,7 +57,7 @@ constexpr Rule process[] = {
     {R"("cwd": "/", "args": ["a"], "rlimits": [{"type": "RLIMIT_X", "soft": 1, "hard": 1}])",
      "process.rlimits[0].type: invalid rlimit type: \"RLIMIT_X\""},
     {R"("cwd": "/", "args": ["a"], "rlimits": [{"type": "RLIMIT_AS", "soft": 2, "hard": 1}])",
-     "process.rlimits[0].soft: expected at most the hard limit 1, got 2"},
+     "process.rlimits[0].soft: expected at most RLIMIT_AS's hard limit 1, got 2"},
     {R"("cwd": "/", "args": ["a"], "rlimits": [{"type": "RLIMIT_AS", "soft": 1, "hard": 1}, {"type": "RLIMIT_AS", "soft": 1, "hard": 1}])",
      "process.rlimits[1].type: duplicate rlimit RLIMIT_AS"},
     {R"("cwd": "/", "args": ["a"], "rlimits": [{"type": "RLIMIT_AS", "soft": 1, "hard": 18446744073709551615}])",
