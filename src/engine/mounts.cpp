@@ -42,6 +42,8 @@ void check_proc_target(const Mount& step, sys::FdRef target, const std::string& 
     if (sys::filesystem_magic(target) != PROC_SUPER_MAGIC) return;
     for (const auto allowed : proc_allowed)
         if (destination == allowed) return;
+    // What drivers show of their devices; a container is given a part of it at most.
+    if (destination.starts_with("/proc/driver/")) return;
     if (step.options.bind != spec::Bind::none && step.mount.source == destination) return;
     throw Error(format("\"{}\" cannot be mounted because it is inside /proc", destination));
 }
