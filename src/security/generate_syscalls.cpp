@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,13 +71,27 @@ void add_numbers(Table& table, const std::vector<Architecture>& family, std::siz
     }
 }
 
-// Names that have a number only as part of a multiplexer, such as i386's accept, are known from the other
-// architectures.
-void add_parts(Table& table, const std::vector<Architecture>& family, std::size_t index) {
-    for (auto& [name, row] : table) {
+// Names that are parts of a multiplexer. Some, such as i386's send, have a number only on other families.
+void add_parts(Table& table, const std::vector<Architecture>& family, std::size_t index,
+               const std::set<std::string>& names) {
+    for (const auto& name : names) {
         const int number = seccomp_syscall_resolve_name_arch(family[index].token, name.c_str());
-        if (number <= -101 && number >= -299) row.parts[index] = -number;
+        if (number > -101 || number < -299) continue;
+        Row& row = table[name];
+        row.numbers.resize(family.size(), -1);
+        row.parts.resize(family.size(), 0);
+        row.parts[index] = -number;
     }
+}
+
+std::set<std::string> names_of_all_families() {
+    std::set<std::string> names;
+    for (const auto& family : families) {
+        Table table;
+        for (std::size_t index = 0; index < family.size(); ++index) add_numbers(table, family, index, 0, last_number);
+        for (const auto& row : table) names.insert(row.first);
+    }
+    return names;
 }
 
 void add_recent(Table& table, const std::vector<Architecture>& family) {
@@ -105,7 +120,8 @@ void print(const std::vector<Architecture>& family) {
         add_numbers(table, family, index, x32 ? x32_bit : 0, (x32 ? x32_bit : 0) + last_number);
         if (family[index].token == SCMP_ARCH_ARM) add_numbers(table, family, index, arm_private, last_arm_private);
     }
-    for (std::size_t index = 0; index < family.size(); ++index) add_parts(table, family, index);
+    const auto names = names_of_all_families();
+    for (std::size_t index = 0; index < family.size(); ++index) add_parts(table, family, index, names);
     add_recent(table, family);
 
     std::printf("constexpr std::size_t architecture_count = %zu;\n", family.size());

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <iterator>
 
 #include "base/table.h"
@@ -80,11 +81,13 @@ Condition resolve_argument(const spec::SeccompArgument& argument, const std::str
     return condition;
 }
 
+using Conditions = std::vector<Condition>;
+
 // The alternatives of one entry of `syscalls`: conditions on different arguments are one rule; when any argument is
 // named twice, every condition is a rule of its own. That is how runc has always read such profiles, and Docker's rely
 // on it.
-std::vector<std::vector<Condition>> alternatives_of(const spec::SeccompSyscall& entry, const std::string& place) {
-    std::vector<Condition> conditions;
+std::vector<Conditions> alternatives_of(const spec::SeccompSyscall& entry, const std::string& place) {
+    Conditions conditions;
     unsigned seen = 0;
     bool repeated = false;
     for (std::size_t i = 0; i < entry.args.size(); ++i) {
@@ -94,16 +97,18 @@ std::vector<std::vector<Condition>> alternatives_of(const spec::SeccompSyscall& 
         seen |= bit;
     }
     if (!repeated) return {std::move(conditions)};
-    std::vector<std::vector<Condition>> each;
+    std::vector<Conditions> each;
     for (const auto& condition : conditions) each.push_back({condition});
     return each;
 }
 
-// A rule for one number, in the order of the profile.
+// A rule for one number, in the order of the profile. Small and trivially moved: Docker's profile makes a thousand of
+// them.
 struct Statement {
     std::uint32_t number;
     std::uint32_t order;
-    Rule rule;
+    std::uint32_t action;
+    const Conditions* conditions;  // Null: none.
 };
 
 // Collects one architecture's statements.
@@ -116,14 +121,17 @@ class Collector {
         if (number >= 0) newest_ = std::max(newest_.value_or(0), static_cast<std::uint32_t>(number));
     }
 
-    void add(int row, const std::vector<std::vector<Condition>>& alternatives, std::uint32_t action) {
+    // \a alternatives must live until `finish`.
+    void add(int row, const std::vector<Conditions>& alternatives, std::uint32_t action) {
         const Call call = call_on(row, architecture_);
         const Architecture& architecture = architectures()[architecture_];
         for (const auto& conditions : alternatives) {
-            if (call.number >= 0) add_statement(call.number, conditions, action);
+            if (call.number >= 0) add_statement(call.number, conditions.empty() ? nullptr : &conditions, action);
             if (call.part == 0) continue;
             const std::int32_t multiplexer = call.part < 200 ? architecture.socketcall : architecture.ipc;
-            if (multiplexer >= 0) add_statement(multiplexer, part_of(conditions, call.part % 100u), action);
+            if (multiplexer < 0) continue;
+            parts_.push_back(part_of(conditions, call.part % 100u));
+            add_statement(multiplexer, &parts_.back(), action);
         }
     }
 
@@ -131,7 +139,7 @@ class Collector {
         std::sort(statements_.begin(), statements_.end(), [](const Statement& left, const Statement& right) {
             return left.number != right.number ? left.number < right.number : left.order < right.order;
         });
-        ArchitectureRules rules{.architecture = architecture_, .newest = newest_};
+        ArchitectureRules rules{.architecture = architecture_, .answers = {}, .newest = newest_};
         for (std::size_t first = 0; first < statements_.size();) {
             std::size_t last = first;
             while (last < statements_.size() && statements_[last].number == statements_[first].number) ++last;
@@ -142,16 +150,17 @@ class Collector {
     }
 
  private:
-    void add_statement(std::int32_t number, std::vector<Condition> conditions, std::uint32_t action) {
+    void add_statement(std::int32_t number, const Conditions* conditions, std::uint32_t action) {
         statements_.push_back({.number = static_cast<std::uint32_t>(number),
                                .order = static_cast<std::uint32_t>(statements_.size()),
-                               .rule = {.conditions = std::move(conditions), .action = action}});
+                               .action = action,
+                               .conditions = conditions});
     }
 
     // The multiplexer's first argument is the part; the call's own arguments lie in memory, where a filter can't look.
     // Conditions on the others are kept, as libseccomp does: what can't be checked must not be let through.
-    static std::vector<Condition> part_of(const std::vector<Condition>& conditions, std::uint64_t part) {
-        std::vector<Condition> result{{.index = 0, .value = part}};
+    static Conditions part_of(const Conditions& conditions, std::uint64_t part) {
+        Conditions result{{.index = 0, .value = part}};
         for (const auto& condition : conditions)
             if (condition.index != 0) result.push_back(condition);
         return result;
@@ -162,14 +171,16 @@ class Collector {
     Answer answer_of(std::size_t first, std::size_t last) {
         Answer answer;
         for (std::size_t i = first; i < last; ++i) {
-            if (statements_[i].rule.conditions.empty()) return {.rules = {}, .action = statements_[i].rule.action};
-            answer.rules.push_back(std::move(statements_[i].rule));
+            const Statement& statement = statements_[i];
+            if (statement.conditions == nullptr) return {.rules = {}, .action = statement.action};
+            answer.rules.push_back({.conditions = *statement.conditions, .action = statement.action});
         }
         return answer;
     }
 
     std::size_t architecture_;
     std::vector<Statement> statements_;
+    std::deque<Conditions> parts_;  // Stable addresses.
     std::optional<std::uint32_t> newest_;
 };
 
@@ -208,6 +219,7 @@ ProfileRules resolve_profile(const spec::Seccomp& profile) {
     rules.stub = !lets_through(rules.default_action);
 
     std::vector<Collector> collectors = collectors_for(profile.architectures);
+    std::deque<std::vector<Conditions>> pool;
     for (std::size_t i = 0; i < profile.syscalls.size(); ++i) {
         const auto& entry = profile.syscalls[i];
         const std::string place = format("linux.seccomp.syscalls[{}]", i);
@@ -217,7 +229,7 @@ ProfileRules resolve_profile(const spec::Seccomp& profile) {
             check_notify(entry, place);
             rules.notifies = true;
         }
-        const auto alternatives = alternatives_of(entry, place);
+        const auto& alternatives = pool.emplace_back(alternatives_of(entry, place));
         for (const auto& name : entry.names) {
             const int row = find_syscall(name);
             if (row < 0) continue;
