@@ -67,29 +67,6 @@ bool is_soname(std::string_view name) {
            parse_number<unsigned>(name.substr(so + 4)).has_value();
 }
 
-// The directory's names come from the image: the file is opened below the directory's own descriptor and must be a
-// regular one.
-std::optional<Image::CudaCompat> probe_compat(sys::FdRef root) {
-    Image::CudaCompat compat{.folder = "/usr/local/cuda/compat", .version = {}, .note = {}, .libraries = {}};
-    const sys::Fd folder = sys::try_open_at(root, compat.folder, O_PATH | O_DIRECTORY, Resolve::in_root);
-    if (!folder) return std::nullopt;
-    std::string file;
-    for (auto& name : sys::list_directory(root, compat.folder, Resolve::in_root)) {
-        if (auto version = driver_version_of(name)) {
-            if (!file.empty()) return std::nullopt;
-            file = name;
-            compat.version = std::move(*version);
-        }
-        if (is_soname(name)) compat.libraries.push_back(std::move(name));
-    }
-    if (file.empty()) return std::nullopt;
-    const sys::Fd library = sys::try_open_at(folder, file, O_RDONLY | O_NONBLOCK | O_NOCTTY, Resolve::no_symlinks);
-    if (!library || !S_ISREG(sys::stat_fd(library).st_mode)) return std::nullopt;
-    compat.note = read_elf_note(ElfSource(library), ".note.cuda.fwd_compatibility", "NVIDIA Corporation");
-    std::sort(compat.libraries.begin(), compat.libraries.end());
-    return compat;
-}
-
 std::vector<unsigned> version_numbers(std::string_view version) {
     std::vector<unsigned> numbers;
     for (const auto part : split(version, '.')) numbers.push_back(parse_number<unsigned>(part).value_or(0));
@@ -114,6 +91,30 @@ std::vector<unsigned> drivers_of(std::string_view note) {
 
 }  // namespace
 
+// The directory's names come from the image: the file is opened below the directory's own descriptor and must be a
+// regular one.
+std::optional<Image::CudaCompat> probe_compat(sys::FdRef root, const std::string& folder_path) {
+    Image::CudaCompat compat{.folder = folder_path, .version = {}, .note = {}, .libraries = {}};
+    if (!root) return std::nullopt;
+    const sys::Fd folder = sys::try_open_at(root, compat.folder, O_PATH | O_DIRECTORY, Resolve::in_root);
+    if (!folder) return std::nullopt;
+    std::string file;
+    for (auto& name : sys::list_directory(folder, ".")) {
+        if (auto version = driver_version_of(name)) {
+            if (!file.empty()) return std::nullopt;
+            file = name;
+            compat.version = std::move(*version);
+        }
+        if (is_soname(name)) compat.libraries.push_back(std::move(name));
+    }
+    if (file.empty()) return std::nullopt;
+    const sys::Fd library = sys::try_open_at(folder, file, O_RDONLY | O_NONBLOCK | O_NOCTTY, Resolve::no_symlinks);
+    if (!library || !S_ISREG(sys::stat_fd(library).st_mode)) return std::nullopt;
+    compat.note = read_elf_note(ElfSource(library), ".note.cuda.fwd_compatibility", "NVIDIA Corporation");
+    std::sort(compat.libraries.begin(), compat.libraries.end());
+    return compat;
+}
+
 Image probe_image(sys::FdRef root, bool compat) {
     Image image;
     if (!root) return image;
@@ -121,7 +122,7 @@ Image probe_image(sys::FdRef root, bool compat) {
     image.has_loader_cache = exists(root, "/etc/ld.so.cache");
     struct statvfs facts {};
     image.read_only = ::fstatvfs(root.get(), &facts) == 0 && (facts.f_flag & ST_RDONLY) != 0;
-    if (compat) image.compat = probe_compat(root);
+    if (compat) image.compat = probe_compat(root, cuda_compat_folder);
     return image;
 }
 
@@ -134,6 +135,16 @@ bool choose_cuda_compat(const Image::CudaCompat& compat, const std::string& vers
     if (!compat.note) return own.front() > host.front();
     const auto drivers = drivers_of(*compat.note);
     return std::find(drivers.begin(), drivers.end(), host.front()) != drivers.end() && own > host;
+}
+
+bool choose_cuda_compat_by_cuda(const Image::CudaCompat& compat, std::string_view cuda_version) {
+    if (!compat.note || cuda_version.empty()) return false;
+    const std::string_view note = *compat.note;
+    const auto key = note.find("\"CUDA Version\"");
+    const auto begin = note.find_first_of("0123456789", key);
+    if (key == std::string_view::npos || begin == std::string_view::npos) return false;
+    return version_numbers(note.substr(begin, note.find_first_not_of("0123456789.", begin) - begin)) >
+           version_numbers(cuda_version);
 }
 
 }  // namespace gpurun::gpu

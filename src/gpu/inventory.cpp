@@ -132,6 +132,12 @@ Host open_host(const std::string& root, const std::string& driver_root) {
 
 unsigned Inventory::branch() const { return parse_number<unsigned>(split(version, '.').front()).value_or(0); }
 
+DriverParameters read_parameters(const Host& host) {
+    return parse_parameters(fact(host, "/proc/driver/nvidia/params").value_or(""));
+}
+
+Majors read_majors(const Host& host) { return parse_majors(fact(host, "/proc/devices").value_or("")); }
+
 bool driver_loaded(const Host& host) {
     return static_cast<bool>(sys::try_open_at(host.root, "/proc/driver/nvidia/version", O_PATH, Resolve::in_root));
 }
@@ -231,8 +237,8 @@ std::optional<Inventory> read_inventory(const Host& host) {
     }
     inventory.version = std::move(*number);
     inventory.open_module = version->find("Open Kernel Module") != std::string::npos;
-    inventory.majors = parse_majors(fact(host, "/proc/devices").value_or(""));
-    inventory.parameters = parse_parameters(fact(host, "/proc/driver/nvidia/params").value_or(""));
+    inventory.majors = read_majors(host);
+    inventory.parameters = read_parameters(host);
     read_gpus(host, inventory);
     return inventory;
 }

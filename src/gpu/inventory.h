@@ -55,6 +55,10 @@ struct Inventory {
 /// Reads the machine; nothing when no NVIDIA kernel driver is loaded.
 std::optional<Inventory> read_inventory(const Host& host);
 
+/// Single facts: the driver's parameters, empty where it is not loaded; the kernel's major numbers.
+DriverParameters read_parameters(const Host& host);
+Majors read_majors(const Host& host);
+
 /// The driver is loaded: /proc/driver/nvidia/version is there.
 bool driver_loaded(const Host& host);
 

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gpu/container_view.h"
 #include "gpu/edits.h"
 #include "gpu/native_files.h"
 
@@ -12,7 +13,6 @@ namespace {
 
 constexpr unsigned assigned_major = 195;  // For /dev/nvidia*; also when /proc/devices can't be read.
 constexpr unsigned control_minor = 255, modeset_minor = 254;
-constexpr std::string_view procfs = "/proc/driver/nvidia";
 
 // Collects nodes, each once, with the groups that open them.
 class Nodes {
@@ -109,47 +109,6 @@ void add_drm_links(Edits& edits, const Discovery& found) {
     }
 }
 
-// Tells EGL which GPUs are there, a bit per device minor; else it tries those whose nodes are missing.
-void add_application_profile(Edits& edits, const Selection& selection) {
-    std::uint64_t mask = 0;
-    for (const auto& gpu : selection.gpus)
-        if (gpu.minor < 64) mask |= std::uint64_t{1} << gpu.minor;
-    edits.rootfs.files.push_back(
-        {.path = "/etc/nvidia/nvidia-application-profiles-rc.d/10-container.conf",
-         .content = format("{{\"profiles\": [{{\"name\": \"_container_\", \"settings\": [\"EGLVisibleDGPUDevices\", "
-                           "{:#x}]}}], \"rules\": [{{\"pattern\": [], \"profile\": \"_container_\"}}]}}\n",
-                           mask),
-         .mode = 0444});
-}
-
-// Without this, libraries in the container would make nodes for every GPU of the machine, as the driver asks them to.
-void add_parameters_cover(Edits& edits, const DriverParameters& parameters) {
-    if (!parameters.modify_device_files) return;
-    std::string text = parameters.text;
-    const auto key = text.find("ModifyDeviceFiles:");
-    const auto value = text.find_first_of("0123456789", key);
-    const auto end = text.find('\n', key);
-    text.replace(value, std::min(end, text.size()) - value, "0");
-    edits.rootfs.covers.push_back({.path = format("{}/params", procfs), .content = std::move(text)});
-}
-
-// The kernel lists every GPU in every container: an empty directory over the list, with the chosen ones bound into it.
-void hide_other_gpus(Edits& edits, const Discovery& found, const Host& host) {
-    if (found.selection.whole && found.inventory.excluded.empty()) return;
-    const std::string folder = format("{}/gpus", procfs);
-    edits.mounts.push_back({.destination = folder,
-                            .type = "tmpfs",
-                            .source = "tmpfs",
-                            .options = {"nosuid", "nodev", "noexec", "mode=0555", "size=4k"}});
-    for (const auto& gpu : found.selection.gpus) {
-        const std::string path = format("{}/{}", folder, gpu.bus_id);
-        edits.mounts.push_back({.destination = path,
-                                .type = "bind",
-                                .source = host.source(path),
-                                .options = {"bind", "ro", "nosuid", "nodev", "noexec", "rprivate"}});
-    }
-}
-
 bool has_procfs(const spec::Spec& spec) {
     return std::any_of(spec.mounts.begin(), spec.mounts.end(),
                        [](const spec::Mount& mount) { return clean_path(mount.destination) == "/proc"; });
@@ -187,10 +146,15 @@ Edits native_edits(const Discovery& found, const Request& request, const Setting
     add_libraries(edits, found, places, host, graphics, prefers_compat(found, settings));
     add_files(edits, found, places, host, spec);
     if (places.own_folder) announce_own_folder(edits, found, places, spec);
-    if (graphics && !found.image.read_only) add_application_profile(edits, found.selection);
+    if (graphics && !found.image.read_only) {
+        std::vector<unsigned> minors;
+        for (const auto& gpu : found.selection.gpus) minors.push_back(gpu.minor);
+        edits.rootfs.files.push_back(application_profile(minors));
+    }
     if (settings.hide_procfs && has_procfs(spec)) {
-        add_parameters_cover(edits, found.inventory.parameters);
-        hide_other_gpus(edits, found, host);
+        if (auto cover = parameters_cover(found.inventory.parameters)) edits.rootfs.covers.push_back(std::move(*cover));
+        if (!found.selection.whole || !found.inventory.excluded.empty())
+            for (auto& mount : only_these_gpus(found.selection.gpus, host)) edits.mounts.push_back(std::move(mount));
     }
     return edits;
 }

@@ -42,7 +42,15 @@ void add_library(Edits& edits, const Library& library, const Places& places, con
     rootfs.cache.push_back({name, format("{}/{}", inside, name), flags});
 }
 
-// The image's newer libcuda and what belongs to it: first in the cache, and in a drop-in for an ldconfig that runs in
+}  // namespace
+
+spec::Mount read_only_bind(std::string source, std::string destination) {
+    return {.destination = std::move(destination),
+            .type = "bind",
+            .source = std::move(source),
+            .options = {"bind", "ro", "nosuid", "nodev", "rprivate"}};
+}
+
 // the container.
 void add_compat(Edits& edits, const Image::CudaCompat& compat) {
     auto& cache = edits.rootfs.cache;
@@ -52,15 +60,6 @@ void add_compat(Edits& edits, const Image::CudaCompat& compat) {
         cache.push_back({name, format("{}/{}", compat.folder, name), native_cache_flags});
     }
     edits.rootfs.files.push_back({.path = "/etc/ld.so.conf.d/00-gpurun-compat.conf", .content = compat.folder + "\n"});
-}
-
-}  // namespace
-
-spec::Mount read_only_bind(std::string source, std::string destination) {
-    return {.destination = std::move(destination),
-            .type = "bind",
-            .source = std::move(source),
-            .options = {"bind", "ro", "nosuid", "nodev", "rprivate"}};
 }
 
 void add_libraries(Edits& edits, const Discovery& found, const Places& places, const Host& host, bool graphics,

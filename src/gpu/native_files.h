@@ -15,6 +15,10 @@ void add_libraries(Edits& edits, const Discovery& found, const Places& places, c
 /// config is left out: making its mount point would change the host's directory.
 void add_files(Edits& edits, const Discovery& found, const Places& places, const Host& host, const spec::Spec& spec);
 
+/// Puts the image's own compat libraries first in the cache, and into a drop-in for an ldconfig that runs in the
+/// container.
+void add_compat(Edits& edits, const Image::CudaCompat& compat);
+
 /// A read-only bind that neither set-uid bits nor device nodes work on.
 spec::Mount read_only_bind(std::string source, std::string destination);
 

@@ -1,19 +1,29 @@
 #include "gpu/nvml.h"
 
+#include <fcntl.h>
 #include <gpurun/error.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "sys/file.h"
-#include "sys/process.h"
-
-#ifndef GPURUN_HELPER
-#define GPURUN_HELPER "/usr/libexec/gpurun-helper"
-#endif
+#include "sys/helper.h"
 
 namespace gpurun::gpu {
 namespace {
 
-constexpr int helper_seconds = 60;  // NVML takes up to three seconds for each GPU that nobody has used yet.
+constexpr const char* cache_folder = "/run/gpurun";
+constexpr const char* cache_name = "nvml";
+
+// What the answer depends on: UUIDs of MIG instances follow from GPU and place, so the layout is enough.
+std::string key_of(const Inventory& inventory) {
+    std::string key = inventory.version;
+    for (const auto& gpu : inventory.gpus) {
+        key += ' ' + gpu.bus_id;
+        for (const auto& instance : gpu.mig) key += format(" {}/{}", instance.gpu_instance, instance.compute_instance);
+    }
+    return key;
+}
 
 }  // namespace
 
@@ -37,22 +47,24 @@ NvmlFacts parse_nvml(std::string_view text) {
 }
 
 NvmlFacts HelperNvml::ask() {
-    const std::string helper = GPURUN_HELPER;
-    if (!sys::exists(helper))
-        throw Error(
-            format("this GPU can only be found by NVML, and {} is not installed: name the GPU by index or PCI address",
-                   helper));
-    std::vector<std::string> arguments{"gpurun-helper", "nvml", host_.prefix + host_.driver_prefix + "/"};
-    const auto end = sys::run_program({.path = helper,
-                                       .arguments = std::move(arguments),
-                                       .environment = {{"PATH=/usr/bin:/bin"}},
-                                       .input = {},
-                                       .directory = "/",
-                                       .timeout_seconds = helper_seconds});
-    if (end.timed_out)
-        throw Error(format("NVML of driver {} did not answer within {} seconds", inventory_.version, helper_seconds));
+    const std::string key = key_of(inventory_) + "\n";
+    const bool keep = host_.prefix.empty() && ::geteuid() == 0;
+    if (const auto kept = keep ? sys::try_read_file(format("{}/{}", cache_folder, cache_name), 1u << 20) : std::nullopt)
+        if (kept->starts_with(key)) return parse_nvml(std::string_view(*kept).substr(key.size()));
+    const auto end = sys::run_helper({"nvml", host_.prefix + host_.driver_prefix + "/"});
+    if (end.timed_out) throw Error(format("NVML of driver {} does not answer", inventory_.version));
     if (end.exit_code != 0) throw Error(format("NVML of driver {}: {}", inventory_.version, end.output));
-    return parse_nvml(end.output);
+    auto facts = parse_nvml(end.output);
+    if (keep) {
+        // Only a help for the next time.
+        try {
+            sys::make_directories(cache_folder, 0711);
+            sys::replace_file_at(sys::open(cache_folder, O_PATH | O_DIRECTORY), cache_name, key + end.output, 0600);
+        } catch (const Error& error) {
+            log::debug("gpu: {}", error.text());
+        }
+    }
+    return facts;
 }
 
 }  // namespace gpurun::gpu

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "gpu/cdi_registry.h"
 #include "gpu/edits.h"
+#include "gpu/hooks_edits.h"
 #include "gpu/modules.h"
 #include "gpu/native.h"
 #include "gpu/nvml.h"
@@ -189,22 +190,32 @@ Edits file_edits(const spec::Spec& spec, const Request& request, const Settings&
 }  // namespace
 
 RootfsEdits prepare(spec::Spec& spec, const Options& options) {
-    if (!may_request(spec, options)) return {};
+    HookOrders orders;
+    if (spec.hooks && has_recognised_hooks(*spec.hooks)) orders = take_hooks(*spec.hooks);
+    if (orders.empty() && !may_request(spec, options)) return {};
+    Options asked = options;
+    asked.devices.insert(asked.devices.end(), orders.devices.begin(), orders.devices.end());
     Settings settings;
     {
         const sys::Fd root = sys::open(options.host_root, O_PATH | O_DIRECTORY);
         settings = read_settings(root, options.rootless);
     }
-    const auto request = parse_request(spec, options, settings);
-    if (!request) return {};
+    const auto request = parse_request(spec, asked, settings);
     Edits edits;
-    if (request->needs_driver()) edits = live_edits(spec, *request, settings, options);
-    if (!request->cdi_names.empty()) add(edits, file_edits(spec, *request, settings, options));
-    const Application how{.nodes = node_style(spec, options.rootless),
-                          .order = request->cdi_names.empty() ? MountOrder::append : MountOrder::by_depth};
+    Application how{.nodes = node_style(spec, options.rootless)};
+    if (!orders.empty()) {
+        const Host host = open_host(options.host_root, settings.driver_root);
+        edits = hook_edits(orders, spec, host, open_root(spec, options));
+        repair_numbers(spec, host);
+    }
+    if (request && request->needs_driver()) add(edits, live_edits(spec, *request, settings, options));
+    if (request && !request->cdi_names.empty()) {
+        add(edits, file_edits(spec, *request, settings, options));
+        how.order = MountOrder::by_depth;
+    }
     if (how.nodes == NodeStyle::bind) check_bound_nodes(edits);
     if (log::enabled(log::Level::debug))
-        log::write(log::Level::debug, "gpu: edits for " + request->origin + "\n" + print(edits, options.host_root));
+        log::write(log::Level::debug, "gpu: edits\n" + print(edits, options.host_root));
     return apply(std::move(edits), spec, how);
 }
 

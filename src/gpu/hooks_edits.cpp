@@ -1,0 +1,100 @@
+#include "gpu/hooks_edits.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "gpu/container_view.h"
+#include "gpu/driver_files.h"
+#include "gpu/image.h"
+#include "gpu/inventory.h"
+#include "gpu/library_folder.h"
+#include "gpu/native_files.h"
+#include "sys/file.h"
+
+namespace gpurun::gpu {
+namespace {
+
+// The N of each /dev/nvidiaN that the container gets.
+std::vector<unsigned> device_minors(const spec::Spec& spec) {
+    constexpr std::string_view prefix = "/dev/nvidia";
+    std::vector<unsigned> minors;
+    const auto take = [&](std::string_view path) {
+        if (!path.starts_with(prefix)) return;
+        if (const auto minor = parse_number<unsigned>(path.substr(prefix.size()))) minors.push_back(*minor);
+    };
+    if (spec.linux)
+        for (const auto& device : spec.linux->devices) take(device.path);
+    for (const auto& mount : spec.mounts) take(mount.destination);
+    return minors;
+}
+
+bool prefers_compat(const CompatOrder& order, const Image::CudaCompat& compat, const std::vector<unsigned>& minors,
+                    const Host& host) {
+    if (order.driver_version.empty()) return choose_cuda_compat_by_cuda(compat, order.cuda_version);
+    std::vector<std::string> models;
+    if (const auto inventory = read_inventory(host))
+        for (const auto& gpu : inventory->gpus)
+            if (std::find(minors.begin(), minors.end(), gpu.minor) != minors.end()) models.push_back(gpu.model);
+    return choose_cuda_compat(compat, order.driver_version, models);
+}
+
+// The numbers that the kernel has now; nothing for nodes that are not known or whose driver is not loaded.
+std::optional<std::pair<unsigned, unsigned>> numbers_of(std::string_view path, const Majors& majors) {
+    const auto numbered = [&](std::string_view prefix, unsigned major) -> std::optional<std::pair<unsigned, unsigned>> {
+        if (major == 0 || !path.starts_with(prefix)) return std::nullopt;
+        const auto minor = parse_number<unsigned>(path.substr(prefix.size()));
+        return minor ? std::optional(std::pair(major, *minor)) : std::nullopt;
+    };
+    if (majors.uvm != 0 && path == "/dev/nvidia-uvm") return std::pair(majors.uvm, 0u);
+    if (majors.uvm != 0 && path == "/dev/nvidia-uvm-tools") return std::pair(majors.uvm, 1u);
+    if (const auto numbers = numbered("/dev/nvidia-caps/nvidia-cap", majors.caps)) return numbers;
+    return numbered("/dev/nvidia-caps-imex-channels/channel", majors.imex);
+}
+
+}  // namespace
+
+Edits hook_edits(const HookOrders& orders, const spec::Spec& spec, const Host& host, sys::FdRef root) {
+    Edits edits;
+    const auto minors = device_minors(spec);
+    edits.rootfs.links = orders.links;
+    if (!orders.library_folders.empty()) {
+        auto found = find_folder_libraries(orders.library_folders, spec.mounts, orders.links);
+        edits.rootfs.cache = std::move(found.cache);
+        edits.rootfs.links.insert(edits.rootfs.links.end(), found.links.begin(), found.links.end());
+    }
+    if (orders.compat) {
+        const auto compat =
+            probe_compat(root, orders.compat->folder.empty() ? cuda_compat_folder : orders.compat->folder);
+        if (compat && prefers_compat(*orders.compat, *compat, minors, host)) add_compat(edits, *compat);
+    }
+    if (orders.mask_parameters)
+        if (auto cover = parameters_cover(read_parameters(host))) edits.rootfs.covers.push_back(std::move(*cover));
+    if (orders.application_profile) edits.rootfs.files.push_back(application_profile(minors));
+    return edits;
+}
+
+void repair_numbers(spec::Spec& spec, const Host& host) {
+    if (!spec.linux) return;
+    auto& devices = spec.linux->devices;
+    const bool any = std::any_of(devices.begin(), devices.end(),
+                                 [](const spec::Device& device) { return device.path.starts_with("/dev/nvidia"); });
+    if (!any) return;
+    const auto majors = read_majors(host);
+    for (auto& device : devices) {
+        const auto now = numbers_of(device.path, majors);
+        if (!now || (now->first == device.major && now->second == device.minor)) continue;
+        log::warning("{}: the config says {}:{}, the kernel {}:{}, which is used", device.path, device.major,
+                     device.minor, now->first, now->second);
+        if (spec.linux->resources)
+            for (auto& rule : spec.linux->resources->devices)
+                if (rule.allow && rule.type == "c" && rule.major == device.major && rule.minor == device.minor) {
+                    rule.major = now->first;
+                    rule.minor = now->second;
+                }
+        device.major = now->first;
+        device.minor = now->second;
+    }
+}
+
+}  // namespace gpurun::gpu
