@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "engine/hooks.h"
 #include "security/credentials.h"
+#include "sys/process.h"
 #include "sys/process_attributes.h"
 
 namespace gpurun::engine {
@@ -91,6 +92,9 @@ struct Executor {
         // An unprivileged host process could not write the id maps of a hidden one.
         const auto* first = lane.empty() ? nullptr : std::get_if<step::Await>(&lane.front());
         if (first == nullptr || first->barrier != Barrier::id_maps) hide();
+        // What the caller left open stays with the caller (CVE-2024-21626); all of ours are close-on-exec. Now, since a
+        // seccomp filter may know nothing of so new a call.
+        sys::close_on_exec_from(3 + side.options->preserved_fds);
         ::umask(0);
         for (const Step& step : lane) {
             current = &step;
