@@ -93,7 +93,7 @@ def _(t):
 
 @case("a soft limit above the hard one is refused", runc="gives the limit's number")
 def _(t):
-    refused(t, lambda c: c.process.update(rlimits=[{"type": "RLIMIT_NOFILE", "soft": 11, "hard": 10}]), "NOFILE")
+    refused(t, lambda c: c.process.update(rlimits=[{"type": "RLIMIT_NOFILE", "soft": 11, "hard": 10}]), "rlimits[0]")
 
 
 @case("a relative working directory is refused")
