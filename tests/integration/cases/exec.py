@@ -124,7 +124,8 @@ def _(t):
 @case("exec works while another exec runs, and both die with the container")
 def _(t):
     c = t.container("sleep", "100").started()
-    background = c.exec("sleep", "100", wait=False)
+    background = c.exec("sh", "-c", "touch /tmp/up; exec sleep 100", wait=False)
+    eventually((c.rootfs / "tmp/up").exists, "the first exec runs")
     succeeds(c.exec("true"))
     succeeds(c.delete("--force"))
     equal(background.wait(5), 137, "exit code")
