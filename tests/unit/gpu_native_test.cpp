@@ -9,6 +9,7 @@
 
 #include "gpu/edits.h"
 #include "gpu_hosts.h"
+#include "test_paths.h"
 
 using namespace gpurun;
 
