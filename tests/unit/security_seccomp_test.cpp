@@ -15,6 +15,7 @@
 #include "seccomp_oracle.h"
 #include "spec/seccomp_names.h"
 #include "sys/file.h"
+#include "test_paths.h"
 
 using namespace gpurun;
 
