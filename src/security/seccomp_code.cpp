@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cerrno>
 #include <cstddef>
 
@@ -38,6 +39,7 @@ struct Range {
 class Ranges {
  public:
     void append(std::uint32_t first, const Outcome& outcome) {
+        assert(ranges_.empty() || ranges_.back().first <= first);
         if (!ranges_.empty() && ranges_.back().first == first) ranges_.pop_back();
         if (ranges_.empty() || !(ranges_.back().outcome == outcome)) ranges_.push_back({first, outcome});
     }

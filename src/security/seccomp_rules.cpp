@@ -116,19 +116,20 @@ class Collector {
  public:
     explicit Collector(std::size_t architecture) : architecture_(architecture) {}
 
+    // A part of a multiplexer counts as the multiplexer.
     void mention(int row) {
-        const std::int32_t number = call_on(row, architecture_).number;
+        const Call call = call_on(row, architecture_);
+        const std::int32_t number = std::max(call.number, call.part != 0 ? multiplexer_of(call) : -1);
         if (number >= 0) newest_ = std::max(newest_.value_or(0), static_cast<std::uint32_t>(number));
     }
 
     // \a alternatives must live until `finish`.
     void add(int row, const std::vector<Conditions>& alternatives, std::uint32_t action) {
         const Call call = call_on(row, architecture_);
-        const Architecture& architecture = architectures()[architecture_];
         for (const auto& conditions : alternatives) {
             if (call.number >= 0) add_statement(call.number, conditions.empty() ? nullptr : &conditions, action);
             if (call.part == 0) continue;
-            const std::int32_t multiplexer = call.part < 200 ? architecture.socketcall : architecture.ipc;
+            const std::int32_t multiplexer = multiplexer_of(call);
             if (multiplexer < 0) continue;
             parts_.push_back(part_of(conditions, call.part % 100u));
             add_statement(multiplexer, &parts_.back(), action);
@@ -150,6 +151,12 @@ class Collector {
     }
 
  private:
+    // Negative on architectures without one.
+    std::int32_t multiplexer_of(const Call& call) const {
+        const Architecture& architecture = architectures()[architecture_];
+        return call.part < 200 ? architecture.socketcall : architecture.ipc;
+    }
+
     void add_statement(std::int32_t number, const Conditions* conditions, std::uint32_t action) {
         statements_.push_back({.number = static_cast<std::uint32_t>(number),
                                .order = static_cast<std::uint32_t>(statements_.size()),

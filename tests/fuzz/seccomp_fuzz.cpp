@@ -28,7 +28,6 @@ class Input {
         --left_;
         return *data_++;
     }
-    std::size_t below(std::size_t limit) { return (byte() << 8 | byte()) % limit; }
     std::uint64_t value() {
         std::uint64_t value = 0;
         const unsigned shift = byte() % 8 * 8;

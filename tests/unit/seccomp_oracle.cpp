@@ -109,8 +109,13 @@ Stub::Stub(const spec::Seccomp& profile) {
     for (const std::uint32_t token : tokens) {
         int newest = -1;
         for (const auto& entry : profile.syscalls)
-            for (const auto& call : entry.names)
-                newest = std::max(newest, seccomp_syscall_resolve_name_arch(token, call.c_str()));
+            for (const auto& call : entry.names) {
+                const int number = seccomp_syscall_resolve_name_arch(token, call.c_str());
+                newest = std::max(newest, number);
+                // runc forgets the multiplexer when only parts of it are named.
+                if (token == SCMP_ARCH_X86 && number <= -101 && number >= -299)
+                    newest = std::max(newest, number > -200 ? 102 : 117);
+            }
         if (newest >= 0) newest_[token] = static_cast<std::uint32_t>(newest);
     }
 }

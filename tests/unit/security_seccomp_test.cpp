@@ -197,6 +197,16 @@ BOOST_AUTO_TEST_CASE(i386_looks_at_32_bits_and_knows_calls_by_number_and_by_mult
     BOOST_TEST(answer(profile, AUDIT_ARCH_I386, ipc, {2}) == refuse(EPERM));
 }
 
+BOOST_AUTO_TEST_CASE(a_multiplexer_whose_parts_are_named_is_not_newer_than_the_profile) {
+    const auto profile = allow_list({entry({"ioctl", "semop"}, "SCMP_ACT_ALLOW")}, {"SCMP_ARCH_X86"});
+    constexpr std::uint32_t ioctl = 54, ipc = 117;
+    BOOST_TEST(answer(profile, AUDIT_ARCH_I386, ioctl) == allow);
+    BOOST_TEST(answer(profile, AUDIT_ARCH_I386, ioctl + 1) == refuse(EPERM));
+    BOOST_TEST(answer(profile, AUDIT_ARCH_I386, ipc, {1}) == allow);
+    BOOST_TEST(answer(profile, AUDIT_ARCH_I386, ipc, {2}) == refuse(EPERM));
+    BOOST_TEST(answer(profile, AUDIT_ARCH_I386, ipc + 1) == refuse(ENOSYS));
+}
+
 BOOST_AUTO_TEST_CASE(an_architecture_that_is_not_listed_is_killed_and_the_native_one_always_listed) {
     const auto profile = allow_list({entry({"read"}, "SCMP_ACT_ALLOW")}, {"SCMP_ARCH_AARCH64"});
     BOOST_TEST(answer(profile, AUDIT_ARCH_X86_64, SYS_read) == allow);
