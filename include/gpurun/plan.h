@@ -114,6 +114,8 @@ struct JoinKeyring {
 struct PrepareRoot {
     std::string path;
     unsigned long propagation = 0;  ///< MS_…, of the old root while mounting.
+    bool shares_mounts =
+        false;  ///< No mount namespace of its own: only the root itself is bound, nothing else is touched.
 };
 /// One entry of `mounts`: a new file system, a bind, a remount.
 struct Mount {
@@ -151,8 +153,11 @@ struct OpenTerminal {
     std::optional<spec::ConsoleSize> size;
     bool console = true;
 };
-struct PivotRoot {
-    bool pivot = true;
+/// How the root directory becomes "/": pivot_root; MS_MOVE and chroot where that can't be (initramfs); chroot alone
+/// where the container shares its caller's mount namespace.
+enum class RootChange { pivot, move, chroot };
+struct ChangeRoot {
+    RootChange how = RootChange::pivot;
 };
 struct SetRootPropagation {
     unsigned long propagation = 0;
@@ -236,7 +241,7 @@ using Step =
                  step::MoveNetDevices, step::WritePidFile, step::SendPidfd, step::EnterCgroup, step::JoinNamespaces,
                  step::Unshare, step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring,
                  step::PrepareRoot, step::Mount, step::MapMounts, step::MountCgroup, step::MakeDevice, step::MakeLink,
-                 step::EditRootfs, step::OpenTerminal, step::PivotRoot, step::SetRootPropagation, step::MakeReadonly,
+                 step::EditRootfs, step::OpenTerminal, step::ChangeRoot, step::SetRootPropagation, step::MakeReadonly,
                  step::Mask, step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality,
                  step::SetScheduler, step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits,
                  step::SetLabel, step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,

@@ -30,7 +30,8 @@ struct Record {
     bool complete = false;  ///< create has done all its work.
     std::string socket;     ///< Where init waits for `start`, in ROOT; exists until then.
     cgroup::Location cgroup;
-    std::string resctrl_group;  ///< Absolute directory that delete removes.
+    std::string resctrl_group;   ///< Absolute directory that delete removes.
+    bool shares_mounts = false;  ///< No mount namespace of its own: delete unmounts its root.
     bool has_poststart = false, has_poststop = false;
     std::map<std::string, std::string> annotations;
     std::uint32_t owner = 0;  ///< uid; not stored, the file's.

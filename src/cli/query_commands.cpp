@@ -18,8 +18,8 @@ constexpr Option list_options[] = {{"format", 'f', true, "table or json"}, {"qui
 
 // The user's name of a uid, from the host's /etc/passwd; the number itself when it has none.
 std::string user_name(std::uint32_t uid) {
-    const auto passwd = sys::try_read_file("/etc/passwd");
-    for (const auto line : split(passwd.value_or(""), '\n')) {
+    const std::string passwd = sys::try_read_file("/etc/passwd").value_or("");
+    for (const auto line : split(passwd, '\n')) {
         const auto fields = split(line, ':');
         if (fields.size() > 2 && parse_number<std::uint32_t>(fields[2]) == uid) return std::string(fields[0]);
     }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gpurun/error.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,6 +89,7 @@ state::Record new_record(const Prepared& prepared, bool run) {
         .socket = run ? "" : start_socket_name(prepared.options.id),
         .cgroup = prepared.host.cgroup,
         .annotations = spec.annotations};
+    record.shares_mounts = spec::find_namespace(*spec.linux, spec::NamespaceType::mount) == nullptr;
     record.has_poststart = spec.hooks && !spec.hooks->poststart.empty();
     record.has_poststop = spec.hooks && !spec.hooks->poststop.empty();
     return record;
@@ -142,7 +144,10 @@ Made make(const Context& context, const CreateOptions& options, bool run) {
     state::Store store(context.root);
     Undo undo;
     store.create(record, prepared.config);
-    undo.push([&store, &record] { store.remove(record); });
+    undo.push([&store, &record] {
+        if (record.shares_mounts && record.pid != 0) ::umount2(record.rootfs.c_str(), MNT_DETACH);
+        store.remove(record);
+    });
 
     sys::Fd console_socket, listener;
     if (!options.console_socket.empty()) console_socket = sys::connect_to(options.console_socket, SOCK_STREAM);

@@ -3,6 +3,7 @@
 #include <gpurun/error.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,6 +32,7 @@ void end_process(const state::Record& record, cgroup::Manager& manager) {
 
 void clear(state::Store& store, const state::Record& record, cgroup::Manager& manager) {
     manager.remove();
+    if (record.shares_mounts) ::umount2(record.rootfs.c_str(), MNT_DETACH);
     if (!record.resctrl_group.empty()) ::rmdir(record.resctrl_group.c_str());
     spec::Hooks hooks;
     if (record.has_poststop)

@@ -54,7 +54,7 @@ struct Executor {
     void operator()(const step::MakeLink& s) const { make_link(side, s); }
     void operator()(const step::EditRootfs& s) const { edit_rootfs(side, s); }
     void operator()(const step::OpenTerminal& s) const { open_terminal(side, s); }
-    void operator()(const step::PivotRoot& s) const { pivot_root(side, s); }
+    void operator()(const step::ChangeRoot& s) const { change_root(side, s); }
     void operator()(const step::SetRootPropagation& s) const { set_root_propagation(s); }
     void operator()(const step::MakeReadonly& s) const { make_readonly(side, s); }
     void operator()(const step::Mask& s) const { mask(side, s); }

@@ -52,7 +52,7 @@ void join_keyring(ContainerSide& side, const plan::step::JoinKeyring& step);
 
 // root.cpp
 void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step);
-void pivot_root(ContainerSide& side, const plan::step::PivotRoot& step);
+void change_root(ContainerSide& side, const plan::step::ChangeRoot& step);
 void set_root_propagation(const plan::step::SetRootPropagation& step);
 void make_readonly(ContainerSide& side, const plan::step::MakeReadonly& step);
 void mask(ContainerSide& side, const plan::step::Mask& step);

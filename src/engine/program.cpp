@@ -36,9 +36,9 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 
 // The home directory of this uid in the container's /etc/passwd; what it says is only ever a string.
 std::string home_directory() {
-    const auto passwd = sys::try_read_file("/etc/passwd", 1u << 20);
+    const std::string passwd = sys::try_read_file("/etc/passwd", 1u << 20).value_or("");
     const std::string uid = std::to_string(::geteuid());
-    for (const auto line : split(passwd.value_or(""), '\n')) {
+    for (const auto line : split(passwd, '\n')) {
         const auto fields = split(line, ':');
         if (fields.size() >= 6 && fields[2] == uid && !fields[5].empty()) return std::string(fields[5]);
     }

@@ -54,19 +54,21 @@ void mask_directory(ContainerSide& side, sys::FdRef target, const std::string& l
 }  // namespace
 
 void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step) {
-    sys::set_propagation("/", step.propagation);
-    if ((step.propagation & MS_SHARED) != 0) make_parent_private(step.path);
+    if (!step.shares_mounts) sys::set_propagation("/", step.propagation);
+    if (!step.shares_mounts && (step.propagation & MS_SHARED) != 0) make_parent_private(step.path);
     if (::mount(step.path.c_str(), step.path.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
         throw Error(errno, "bind " + step.path);
+    // In the caller's mount namespace what is mounted here must not spread, and goes with this mount when the container
+    // is deleted.
+    if (step.shares_mounts) sys::set_propagation(step.path, MS_PRIVATE | MS_REC);
     side.root = sys::open(step.path, O_PATH | O_DIRECTORY);
 }
 
-void pivot_root(ContainerSide& side, const plan::step::PivotRoot& step) {
+void change_root(ContainerSide& side, const plan::step::ChangeRoot& step) {
     if (::fchdir(side.root.get()) != 0) throw Error(errno, "fchdir");
-    if (!step.pivot) {
-        // For roots that cannot be pivoted (initramfs). The host's /proc and /sys must not stay reachable below the old
-        // root.
-        if (::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) throw Error(errno, "move root");
+    if (step.how != plan::step::RootChange::pivot) {
+        if (step.how == plan::step::RootChange::move && ::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0)
+            throw Error(errno, "move root");
         if (::chroot(".") != 0) throw Error(errno, "chroot");
         if (::chdir("/") != 0) throw Error(errno, "chdir /");
         return;

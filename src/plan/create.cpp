@@ -131,8 +131,12 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     if (spec.hooks && !spec.hooks->create_container.empty())
         lane.push_back(step::RunHooks{HookKind::create_container, spec.hooks->create_container, spec::Status::created});
     seal_root(lane, spec, host);
-    lane.push_back(step::PivotRoot{.pivot = !options.no_pivot});
-    if (const auto propagation = spec::propagation_flags(spec.linux->rootfs_propagation))
+    const bool shares_mounts = spec::find_namespace(*spec.linux, NamespaceType::mount) == nullptr;
+    lane.push_back(step::ChangeRoot{shares_mounts      ? step::RootChange::chroot
+                                    : options.no_pivot ? step::RootChange::move
+                                                       : step::RootChange::pivot});
+    if (const auto propagation = spec::propagation_flags(spec.linux->rootfs_propagation);
+        propagation != 0 && !shares_mounts)
         lane.push_back(step::SetRootPropagation{propagation});
     if (!spec.hostname.empty()) lane.push_back(step::SetHostname{spec.hostname});
     if (!spec.domainname.empty()) lane.push_back(step::SetDomainname{spec.domainname});
@@ -159,9 +163,6 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
 
 Plan build_create(const spec::Spec& spec, const Host& host, const Options& options, const gpu::RootfsEdits& edits) {
     const auto namespaces = sort_namespaces(*spec.linux);
-    if (!namespaces.has(NamespaceType::mount) && spec::find_namespace(*spec.linux, NamespaceType::mount) == nullptr)
-        throw Error(
-            "linux.namespaces: a container without a mount namespace is not supported; add {\"type\": \"mount\"}");
     auto container = container_lane(spec, host, options, namespaces, edits);
     auto host_steps = host_lane(spec, host, options, namespaces, container);
     return Plan{.host = std::move(host_steps), .container = std::move(container)};

@@ -118,7 +118,9 @@ void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const 
     if (!root.starts_with('/')) root = options.bundle + "/" + root;
     const unsigned long propagation = spec::propagation_flags(spec.linux->rootfs_propagation);
     lane.push_back(
-        step::PrepareRoot{.path = clean_path(root), .propagation = propagation != 0 ? propagation : MS_SLAVE | MS_REC});
+        step::PrepareRoot{.path = clean_path(root),
+                          .propagation = propagation != 0 ? propagation : MS_SLAVE | MS_REC,
+                          .shares_mounts = spec::find_namespace(*spec.linux, spec::NamespaceType::mount) == nullptr});
     for (const auto& mount : spec.mounts) {
         spec::Mount absolute = mount;
         absolute.destination = clean_path(mount.destination);

@@ -131,7 +131,11 @@ struct Describer {
     std::string operator()(const step::OpenTerminal& s) const {
         return s.size ? format("open terminal {}×{}", s.size->height, s.size->width) : "open terminal";
     }
-    std::string operator()(const step::PivotRoot& s) const { return s.pivot ? "pivot root" : "move root (no pivot)"; }
+    std::string operator()(const step::ChangeRoot& s) const {
+        return s.how == step::RootChange::pivot  ? "pivot root"
+               : s.how == step::RootChange::move ? "move root"
+                                                 : "chroot";
+    }
     std::string operator()(const step::SetRootPropagation& s) const {
         return format("set root propagation {:#x}", s.propagation);
     }
