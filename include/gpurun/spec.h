@@ -315,7 +315,8 @@ struct State {
 /// The spec version gpurun implements.
 inline constexpr const char* version = "1.3.0";
 
-/// Reads config.json and validates it. Throws Error("config.json:LINE:COLUMN: PATH: what was expected, what was found").
+/// Reads config.json and validates it. Throws Error("config.json:LINE:COLUMN: PATH: what was expected, what was
+/// found").
 Spec read(const std::string& path);
 Spec read_text(const std::string& text, const std::string& name);
 /// Only the types of a text, without `validate`; \a name stands in errors. For gpurun's own copies.
@@ -339,8 +340,8 @@ std::string to_json(const Process& process);
 enum class Privilege { root, rootless };
 enum class CgroupNamespace { hosts, own };
 
-/// runc's default config.json (`gpurun spec`), indented with tabs. Rootless: with a user namespace for the caller's ids and without what
-/// needs root. runc lists a cgroup namespace where the host has only cgroup v2.
+/// runc's default config.json (`gpurun spec`), indented with tabs. Rootless: with a user namespace for the caller's ids
+/// and without what needs root. runc lists a cgroup namespace where the host has only cgroup v2.
 std::string default_config(Privilege privilege, CgroupNamespace cgroup_namespace);
 
 /// What `features` says of the modules above this one; the caller asks them.
@@ -366,7 +367,8 @@ std::uint64_t clone_flag(NamespaceType type);
 const char* name(Status status);
 
 /// The path of a sysctl below /proc/sys. As with sysctl(8) the first separator decides: "net.ipv4.ip_forward" and
-/// "net/ipv4/conf/eth0.100/forwarding" name components with it, the other of "." and "/" is an ordinary character ("net.ipv4.conf.eth0/100.x").
+/// "net/ipv4/conf/eth0.100/forwarding" name components with it, the other of "." and "/" is an ordinary character
+/// ("net.ipv4.conf.eth0/100.x").
 std::string sysctl_path(const std::string& key);
 
 }  // namespace gpurun::spec

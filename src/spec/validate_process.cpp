@@ -11,7 +11,8 @@ void check_rlimits(const std::vector<Rlimit>& limits, const std::string& at) {
         if (!value_of(sys::rlimit_names, limit.type))
             throw Invalid(here + ".type", format("invalid rlimit type: \"{}\"", limit.type));
         if (limit.soft > limit.hard)
-            throw Invalid(here + ".soft", format("expected at most {}'s hard limit {}, got {}", limit.type, limit.hard, limit.soft));
+            throw Invalid(here + ".soft",
+                          format("expected at most {}'s hard limit {}, got {}", limit.type, limit.hard, limit.soft));
         for (std::size_t before = 0; before < place; ++before)
             if (limits[before].type == limit.type)
                 throw Invalid(here + ".type", format("duplicate rlimit {}", limit.type));
