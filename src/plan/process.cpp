@@ -55,7 +55,7 @@ void add_process(std::vector<Step>& lane, const spec::Spec& container, const spe
         lane.push_back(step::SetPersonality{*container.linux->personality});
     if (process.scheduler) lane.push_back(step::SetScheduler{*process.scheduler});
     if (process.io_priority) lane.push_back(step::SetIoPriority{*process.io_priority});
-    if (container.linux && container.linux->memory_policy)
+    if (container.linux && container.linux->memory_policy && !container.linux->memory_policy->mode.empty())
         lane.push_back(step::SetMemoryPolicy{*container.linux->memory_policy});
     if (!process.rlimits.empty()) lane.push_back(step::SetRlimits{process.rlimits});
     const std::string apparmor = security::usable_label(security::Lsm::apparmor, process.apparmor_profile);

@@ -24,9 +24,15 @@ void check_process(const Process& process, const std::string& at);
 void check_resources(const Resources& resources, const std::string& at);
 void check_seccomp(const Seccomp& seccomp, const std::string& at);
 void check_sysctl(const Linux& linux);
+/// A network namespace joined by path may be this process's own, where sysctls would be the host's. Reads /proc, unlike
+/// the others.
+void check_joined_network(const Linux& linux);
 void check_linux(const Linux& linux);
 /// Mappings of users or groups: sizes, ranges, overlaps.
 void check_mappings(const std::vector<IdMapping>& mappings, const std::string& at);
+
+/// True for a list of CPUs or memory nodes such as "0-3,7".
+bool is_number_list(const std::string& list);
 
 /// `root.path` of "root" and "path", `path` of "" and "path".
 inline std::string below(const std::string& at, std::string_view property) {

@@ -18,6 +18,8 @@ Value read_valid(const std::string& name, const std::string& text) {
     Value value = json::read<Value>(name, text);
     try {
         validate(value);
+        if constexpr (std::is_same_v<Value, Spec>)
+            if (value.linux) check_joined_network(*value.linux);
     } catch (const Invalid& invalid) {
         const auto [line, column] = json::locate(text, invalid.path);
         throw Error(format("{}:{}:{}: {}", name, line, column, invalid.message));

@@ -47,7 +47,7 @@ struct Fields<IntelRdt> {
 
 template <>
 struct Fields<MemoryPolicy> {
-    static constexpr Field value[] = {required<&MemoryPolicy::mode>("mode"), field<&MemoryPolicy::nodes>("nodes"),
+    static constexpr Field value[] = {field<&MemoryPolicy::mode>("mode"), field<&MemoryPolicy::nodes>("nodes"),
                                       field<&MemoryPolicy::flags>("flags")};
 };
 

@@ -81,7 +81,7 @@ bool is_interface_name(std::string_view name, bool is_template) {
 void check_net_devices(const Linux& linux) {
     if (linux.net_devices.empty()) return;
     if (!find_namespace(linux, NamespaceType::network))
-        throw Invalid("linux.netDevices", "unable to move network devices without a private network namespace");
+        throw Invalid("linux.netDevices", "unable to move network devices without a NET namespace");
     for (const auto& [name, device] : linux.net_devices) {
         if (!is_interface_name(name, false))
             throw Invalid("linux.netDevices", format("invalid network device name \"{}\"", name));
@@ -103,26 +103,27 @@ void check_intel_rdt(const IntelRdt& rdt) {
         require_one_line(rdt.schemata[place], format("linux.intelRdt.schemata[{}]", place));
 }
 
+/// An empty policy is as good as none. What the kernel can judge better (nodes that do not go with the mode, flags that
+/// exclude each other) is left to set_mempolicy(2).
 void check_memory_policy(const MemoryPolicy& policy) {
     const std::string at = "linux.memoryPolicy";
+    if (policy.mode.empty() && policy.nodes.empty() && policy.flags.empty()) return;
     if (!value_of(sys::memory_policy_modes, policy.mode))
         throw Invalid(at + ".mode", format("invalid memory policy mode \"{}\"", policy.mode));
-    bool is_static = false, is_relative = false;
-    for (std::size_t place = 0; place < policy.flags.size(); ++place) {
-        const auto& flag = policy.flags[place];
-        if (!value_of(sys::memory_policy_flags, flag))
-            throw Invalid(format("{}.flags[{}]", at, place), format("invalid memory policy flag \"{}\"", flag));
-        is_static |= flag == "MPOL_F_STATIC_NODES";
-        is_relative |= flag == "MPOL_F_RELATIVE_NODES";
-    }
-    if (is_static && is_relative)
-        throw Invalid(at + ".flags",
-                      "invalid memory policy: MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other");
-    if (policy.nodes.find_first_not_of("0123456789,- ") != std::string::npos)
+    for (std::size_t place = 0; place < policy.flags.size(); ++place)
+        if (!value_of(sys::memory_policy_flags, policy.flags[place]))
+            throw Invalid(format("{}.flags[{}]", at, place),
+                          format("invalid memory policy flag \"{}\"", policy.flags[place]));
+    if (!policy.nodes.empty() && !is_number_list(policy.nodes))
         throw Invalid(at + ".nodes",
                       format("invalid memory policy nodes \"{}\", expected a list such as \"0-3,7\"", policy.nodes));
-    if (!policy.nodes.empty() && (policy.mode == "MPOL_DEFAULT" || policy.mode == "MPOL_LOCAL"))
-        throw Invalid(at + ".nodes", format("invalid memory policy: {} takes no nodes", policy.mode));
+}
+
+/// Without a mount namespace of its own the container would cover paths of its host.
+void check_covered_paths(const Linux& linux) {
+    if ((!linux.masked_paths.empty() || !linux.readonly_paths.empty()) && !find_namespace(linux, NamespaceType::mount))
+        throw Invalid(linux.masked_paths.empty() ? "linux.readonlyPaths" : "linux.maskedPaths",
+                      "unable to restrict sys entries without a private MNT namespace");
 }
 
 void check_paths(const std::vector<std::string>& paths, std::string_view at) {
@@ -170,6 +171,7 @@ void check_linux(const Linux& linux) {
     if (!linux.rootfs_propagation.empty() && propagation_flags(linux.rootfs_propagation) == 0)
         throw Invalid("linux.rootfsPropagation",
                       format("rootfsPropagation={} is not supported", linux.rootfs_propagation));
+    check_covered_paths(linux);
     check_paths(linux.masked_paths, "linux.maskedPaths");
     check_paths(linux.readonly_paths, "linux.readonlyPaths");
     require_one_line(linux.mount_label, "linux.mountLabel");

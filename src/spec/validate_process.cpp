@@ -50,19 +50,23 @@ void check_io_priority(const IoPriority& priority, const std::string& at) {
         throw Invalid(at + ".priority", format("expected 0 to {}, got {}", lowest, priority.priority));
 }
 
-/// A list of CPUs such as "0-3,7".
 void check_cpu_list(const std::string& list, const std::string& at) {
-    if (list.empty()) return;
+    if (!list.empty() && !is_number_list(list))
+        throw Invalid(at, format("expected a list of CPUs such as \"0-3,7\", got \"{}\"", list));
+}
+
+}  // namespace
+
+bool is_number_list(const std::string& list) {
+    constexpr unsigned highest = 8191;  // More CPUs or memory nodes than any kernel is built for.
     for (const auto part : split(list, ',')) {
         const auto ends = split(part, '-');
         const auto first = parse_number<unsigned>(trim(ends[0]));
         const auto last = ends.size() > 1 ? parse_number<unsigned>(trim(ends[1])) : first;
-        if (ends.size() > 2 || !first || !last || *first > *last)
-            throw Invalid(at, format("expected a list of CPUs such as \"0-3,7\", got \"{}\"", list));
+        if (ends.size() > 2 || !first || !last || *first > *last || *last > highest) return false;
     }
+    return true;
 }
-
-}  // namespace
 
 void check_process(const Process& process, const std::string& at) {
     constexpr int lowest_oom_score = -1000, highest_oom_score = 1000;

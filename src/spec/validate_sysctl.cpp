@@ -1,6 +1,7 @@
-#include <algorithm>
+#include <sys/stat.h>
 
 #include "spec/invalid.h"
+#include "sys/file.h"
 
 namespace gpurun::spec {
 namespace {
@@ -9,16 +10,20 @@ namespace {
 struct Owner {
     std::string_view path;
     NamespaceType type;
-    std::string_view name;  ///< For errors.
+    std::string_view refusal;
 };
 
+constexpr std::string_view not_in_ipc = "is not allowed in the hosts ipc namespace";
+constexpr std::string_view not_in_network = "not allowed in host network namespace";
+constexpr std::string_view not_separate = "is not in a separate kernel namespace";
+
 constexpr Owner owners[] = {
-    {"kernel/msgmax", NamespaceType::ipc, "ipc"},     {"kernel/msgmnb", NamespaceType::ipc, "ipc"},
-    {"kernel/msgmni", NamespaceType::ipc, "ipc"},     {"kernel/sem", NamespaceType::ipc, "ipc"},
-    {"kernel/shmall", NamespaceType::ipc, "ipc"},     {"kernel/shmmax", NamespaceType::ipc, "ipc"},
-    {"kernel/shmmni", NamespaceType::ipc, "ipc"},     {"kernel/shm_rmid_forced", NamespaceType::ipc, "ipc"},
-    {"fs/mqueue/", NamespaceType::ipc, "ipc"},        {"net/", NamespaceType::network, "network"},
-    {"kernel/domainname", NamespaceType::uts, "uts"}, {"user/", NamespaceType::user, "user"},
+    {"kernel/msgmax", NamespaceType::ipc, not_in_ipc},       {"kernel/msgmnb", NamespaceType::ipc, not_in_ipc},
+    {"kernel/msgmni", NamespaceType::ipc, not_in_ipc},       {"kernel/sem", NamespaceType::ipc, not_in_ipc},
+    {"kernel/shmall", NamespaceType::ipc, not_in_ipc},       {"kernel/shmmax", NamespaceType::ipc, not_in_ipc},
+    {"kernel/shmmni", NamespaceType::ipc, not_in_ipc},       {"kernel/shm_rmid_forced", NamespaceType::ipc, not_in_ipc},
+    {"fs/mqueue/", NamespaceType::ipc, not_in_ipc},          {"net/", NamespaceType::network, not_in_network},
+    {"kernel/domainname", NamespaceType::uts, not_separate}, {"user/", NamespaceType::user, not_separate},
 };
 
 const Owner* find_owner(std::string_view path) {
@@ -41,9 +46,8 @@ void check_entry(const Linux& linux, const std::string& key, const std::string& 
     if (path == "kernel/hostname")
         throw Invalid(at, format("sysctl \"{}\" is not allowed as it conflicts with the OCI \"hostname\" field", key));
     const Owner* owner = find_owner(path);
-    if (!owner) throw Invalid(at, format("sysctl \"{}\" is not in a separate kernel namespace", key));
-    if (!find_namespace(linux, owner->type))
-        throw Invalid(at, format("sysctl \"{}\" is not allowed in the host's {} namespace", key, owner->name));
+    if (!owner) throw Invalid(at, format("sysctl \"{}\" {}", key, not_separate));
+    if (!find_namespace(linux, owner->type)) throw Invalid(at, format("sysctl \"{}\" {}", key, owner->refusal));
 }
 
 }  // namespace
@@ -54,6 +58,20 @@ std::string sysctl_path(const std::string& key) {
     if (separator == std::string::npos || key[separator] == '/') return path;
     for (char& character : path) character = character == '.' ? '/' : character == '/' ? '.' : character;
     return path;
+}
+
+void check_joined_network(const Linux& linux) {
+    const Namespace* network = find_namespace(linux, NamespaceType::network);
+    if (!network || network->path.empty()) return;
+    for (const auto& entry : linux.sysctl) {
+        if (!sysctl_path(entry.first).starts_with("net/")) continue;
+        const auto own = sys::try_stat(sys::FdRef(), "/proc/self/ns/net");
+        const auto joined = sys::try_stat(sys::FdRef(), network->path);
+        if (own && joined && own->st_dev == joined->st_dev && own->st_ino == joined->st_ino)
+            throw Invalid(format("linux.sysctl[{}]", entry.first),
+                          format("sysctl \"{}\" {}", entry.first, not_in_network));
+        return;
+    }
 }
 
 void check_sysctl(const Linux& linux) {

@@ -93,7 +93,7 @@ void set_memory_policy(int mode, std::string_view nodes) {
     // The kernel reads one bit less than it is told.
     const unsigned long bits = mask.empty() ? 0 : mask.size() * 64 + 1;
     if (::syscall(SYS_set_mempolicy, mode, mask.empty() ? nullptr : mask.data(), bits) != 0)
-        throw Error(errno, format("error setting memory policy {}", nodes));
+        throw Error(errno, format("error setting memory policy {}: set_mempolicy", nodes));
 }
 
 void set_cpu_affinity(std::string_view cpus) {

@@ -48,7 +48,15 @@ BOOST_AUTO_TEST_CASE(an_invalid_value_is_found_in_the_text) {
                ":4:10: process.cwd: expected an absolute path, got \"x\"");
     BOOST_TEST(problem_of_reading("{\"ociVersion\": \"1.0.0\",\n \"root\": {\"path\": \"r\"}, \"linux\": {\"sysctl\": "
                                   "{\"net.a\":\n\"1\"}}}") ==
-               ":3:1: linux.sysctl[net.a]: sysctl \"net.a\" is not allowed in the host's network namespace");
+               ":3:1: linux.sysctl[net.a]: sysctl \"net.a\" not allowed in host network namespace");
+}
+
+BOOST_AUTO_TEST_CASE(a_sysctl_is_refused_when_the_network_namespace_that_is_joined_is_the_hosts) {
+    BOOST_TEST(
+        problem_of_reading(
+            "{\"ociVersion\": \"1.0.0\", \"root\": {\"path\": \"r\"}, \"linux\": {\"sysctl\": {\"net/a\": \"1\"},\n"
+            "\"namespaces\": [{\"type\": \"network\", \"path\": \"/proc/self/ns/net\"}]}}") ==
+        ":1:78: linux.sysctl[net/a]: sysctl \"net/a\" not allowed in host network namespace");
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_type_is_found_in_the_text) {
