@@ -14,6 +14,7 @@
 #include "gpu/native.h"
 #include "gpu/nvml.h"
 #include "gpu/requirement.h"
+#include "gpu/tegra.h"
 #include "gpu/wsl.h"
 #include "sys/file.h"
 
@@ -171,6 +172,7 @@ Edits live_edits(const spec::Spec& spec, const Request& request, const Settings&
     const Host host = open_host(options.host_root, settings.driver_root);
     auto inventory = find_inventory(host, request, settings);
     if (!inventory && is_wsl(host)) return wsl_edits(host, request);
+    if (!inventory && is_tegra(host)) return tegra_edits(host, spec, request);
     if (!inventory) {
         if (!request.implied && !settings.ignore_missing_driver) throw Error(no_driver(request));
         log::warning("gpu: {}; the container starts without", no_driver(request));

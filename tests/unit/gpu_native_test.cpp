@@ -175,6 +175,39 @@ BOOST_AUTO_TEST_CASE(wsl_has_one_node_and_the_libraries_of_windows) {
     BOOST_TEST(failure("wsl", {"NVIDIA_VISIBLE_DEVICES=0"}).find("use all") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_driver_root_of_its_own_is_cut_off_in_the_container) {
+    spec::Spec spec = with_env({"NVIDIA_VISIBLE_DEVICES=all"});
+    gpu::Options options;
+    options.host_root = GPURUN_HOSTS "/driver-container";
+    gpu::prepare(spec, options);
+    const auto cuda = std::find_if(spec.mounts.begin(), spec.mounts.end(), [](const spec::Mount& mount) {
+        return mount.destination == "/usr/lib64/libcuda.so.580.159.04";
+    });
+    BOOST_REQUIRE(cuda != spec.mounts.end());
+    BOOST_TEST(cuda->source == options.host_root + "/run/nvidia/driver/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04");
+}
+
+BOOST_AUTO_TEST_CASE(a_tegra_gives_what_its_csv_files_list) {
+    spec::Spec spec = with_env({"NVIDIA_VISIBLE_DEVICES=all"});
+    gpu::Options options;
+    options.host_root = GPURUN_HOSTS "/tegra";
+    const auto rest = gpu::prepare(spec, options);
+    const std::string folder = "/usr/lib/aarch64-linux-gnu/tegra";
+    const auto mounted = [&](const std::string& path) {
+        return std::any_of(spec.mounts.begin(), spec.mounts.end(),
+                           [&](const spec::Mount& mount) { return mount.destination == path; });
+    };
+    BOOST_TEST(mounted(folder + "/libcuda.so.1.1"));
+    BOOST_TEST(mounted(folder + "/libnvrm_gpu.so"));
+    BOOST_TEST(mounted("/usr/share/nvpmodel"));
+    BOOST_TEST(!mounted("/usr/lib/missing.so"));
+    BOOST_TEST(rest.links.size() == 1u);
+    BOOST_TEST(rest.links[0].target == "libcuda.so.1.1");
+    spec = with_env({"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_JETPACK=base-only"});
+    BOOST_TEST(gpu::prepare(spec, options).links.empty());
+    BOOST_TEST(failure("tegra", {"NVIDIA_VISIBLE_DEVICES=1"}).find("GPU 0 only") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(requirements_are_checked_against_the_chosen_gpus) {
     BOOST_TEST(failure("h200", {"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_REQUIRE_CUDA=cuda>=13.9"})
                    .find("unsatisfied condition: cuda>=13.9") != std::string::npos);
