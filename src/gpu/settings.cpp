@@ -5,20 +5,8 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "gpu/toml_values.h"
 #include "sys/file.h"
-
-// Header-only, without exceptions of its own and without the writers: what the static binary needs and no more.
-#undef TOML_HEADER_ONLY
-#undef TOML_SHARED_LIB
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wundef"
-#include <toml++/toml.h>
-#pragma GCC diagnostic pop
 
 namespace gpurun::gpu {
 namespace {
@@ -70,77 +58,64 @@ constexpr Name<Settings::Annotations> annotation_modes[] = {
     {"on", Settings::Annotations::on},
 };
 
-// The values of one file, and what they are called in messages.
+// The values of one file below one table, and what the file is called in messages.
 struct Source {
-    const toml::table& table;
+    const TomlFile& file;
+    std::string table;  ///< With its dot, or empty.
     std::string_view name;
 
-    [[noreturn]] void refuse(std::string_view key, const toml::node& node, std::string_view expected) const {
-        throw Error(format("{}:{}: {}: expected {}", name, node.source().begin.line, key, expected));
+    [[noreturn]] void refuse(std::string_view key, const TomlValue& value, std::string_view expected) const {
+        throw Error(format("{}:{}: {}: expected {}", name, value.line, key, expected));
     }
+    const TomlValue* find(std::string_view key) const { return file.find(table + std::string(key)); }
 };
 
-const toml::node* find(const Source& source, std::string_view key) { return source.table.at_path(key).node(); }
-
-void set(const Source& source, std::string_view key, const toml::node& node, bool& member) {
-    const auto value = node.value_exact<bool>();
-    if (!value) source.refuse(key, node, "true or false");
-    member = *value;
+void set(const Source& source, std::string_view key, const TomlValue& value, bool& member) {
+    if (value.kind != TomlValue::Kind::boolean) source.refuse(key, value, "true or false");
+    member = value.boolean;
 }
 
-void set(const Source& source, std::string_view key, const toml::node& node, std::string& member) {
-    const auto value = node.value_exact<std::string>();
-    if (!value) source.refuse(key, node, "a string");
-    if (!value->empty()) member = *value;
+void set(const Source& source, std::string_view key, const TomlValue& value, std::string& member) {
+    if (value.kind != TomlValue::Kind::string) source.refuse(key, value, "a string");
+    if (!value.text.empty()) member = value.text;
 }
 
 // A list may be written as an array or as one string with commas.
-void set(const Source& source, std::string_view key, const toml::node& node, std::vector<std::string>& member) {
+void set(const Source& source, std::string_view key, const TomlValue& value, std::vector<std::string>& member) {
     member.clear();
-    if (const auto text = node.value_exact<std::string>()) {
-        for (const auto part : split(*text, ','))
+    if (value.kind == TomlValue::Kind::string) {
+        for (const auto part : split(value.text, ','))
             if (const auto word = trim(part); !word.empty()) member.emplace_back(word);
         return;
     }
-    const toml::array* array = node.as_array();
-    if (array == nullptr) source.refuse(key, node, "an array of strings");
-    for (const auto& element : *array) {
-        auto word = element.value_exact<std::string>();
-        if (!word) source.refuse(key, element, "a string");
-        member.push_back(std::move(*word));
+    if (value.kind != TomlValue::Kind::array) source.refuse(key, value, "an array of strings");
+    for (const auto& element : value.elements) {
+        if (element.kind != TomlValue::Kind::string) source.refuse(key, element, "a string");
+        member.push_back(element.text);
     }
 }
 
-void set(const Source& source, std::string_view key, const toml::node& node, CapabilitySet& member) {
+void set(const Source& source, std::string_view key, const TomlValue& value, CapabilitySet& member) {
     std::vector<std::string> names;
-    set(source, key, node, names);
-    member =
-        parse_capabilities(gpurun::join(names, ","), format("{}:{}: {}", source.name, node.source().begin.line, key));
+    set(source, key, value, names);
+    member = parse_capabilities(gpurun::join(names, ","), format("{}:{}: {}", source.name, value.line, key));
 }
 
 template <typename Value, std::size_t Size>
 void read_ours(const Source& source, const Key<Value> (&keys)[Size], Settings& settings) {
     for (const auto& key : keys)
-        if (const auto* node = find(source, key.ours)) set(source, key.ours, *node, settings.*key.member);
+        if (const auto* value = source.find(key.ours)) set(source, key.ours, *value, settings.*key.member);
 }
 
 template <typename Value, std::size_t Size>
 void read_nvidia(const Source& source, const Key<Value> (&keys)[Size], Settings& settings) {
     for (const auto& key : keys) {
-        const auto* node = key.nvidia.empty() ? nullptr : find(source, key.nvidia);
-        if (node == nullptr) continue;
-        set(source, key.nvidia, *node, settings.*key.member);
+        const auto* value = key.nvidia.empty() ? nullptr : source.find(key.nvidia);
+        if (value == nullptr) continue;
+        set(source, key.nvidia, *value, settings.*key.member);
         if constexpr (std::is_same_v<Value, bool>)
             if (key.inverted) settings.*key.member = !(settings.*key.member);
     }
-}
-
-toml::table parse(std::string_view text, std::string_view name) {
-    toml::parse_result result = toml::parse(text);
-    if (!result)
-        throw Error(format("{}:{}:{}: {}", name, result.error().source().begin.line,
-                           result.error().source().begin.column, result.error().description()));
-    return std::move(result).table();
 }
 
 std::vector<std::string> candidates(std::string_view folder, std::string_view file, bool rootless) {
@@ -160,28 +135,27 @@ std::vector<std::string> candidates(std::string_view folder, std::string_view fi
 }  // namespace
 
 std::optional<Settings> parse_settings(std::string_view text, std::string_view name) {
-    const toml::table file = parse(text, name);
-    const toml::node* section = file.get("gpu");
-    if (section == nullptr) return std::nullopt;
-    if (!section->is_table()) throw Error(format("{}:{}: gpu: expected a table", name, section->source().begin.line));
-    const Source source{*section->as_table(), name};
+    const TomlFile file = read_toml(text, name);
+    if (const auto* value = file.find("gpu")) throw Error(format("{}:{}: gpu: expected a table", name, value->line));
+    if (!file.has_table("gpu")) return std::nullopt;
+    const Source source{file, "gpu.", name};
     Settings settings;
     settings.file = name;
     read_ours(source, bool_keys, settings);
     read_ours(source, list_keys, settings);
     read_ours(source, text_keys, settings);
     read_ours(source, capability_keys, settings);
-    if (const auto* node = find(source, "cdi-annotations")) {
-        const auto mode = value_of(annotation_modes, node->value_or(std::string_view()));
-        if (!mode) source.refuse("cdi-annotations", *node, "\"off\", \"auto\" or \"on\"");
+    if (const auto* value = source.find("cdi-annotations")) {
+        const auto mode = value_of(annotation_modes, std::string_view(value->text));
+        if (!mode) source.refuse("cdi-annotations", *value, "\"off\", \"auto\" or \"on\"");
         settings.annotations = *mode;
     }
     return settings;
 }
 
 Settings parse_nvidia_settings(std::string_view text, std::string_view name) {
-    const toml::table file = parse(text, name);
-    const Source source{file, name};
+    const TomlFile file = read_toml(text, name);
+    const Source source{file, "", name};
     Settings settings;
     settings.file = name;
     read_nvidia(source, bool_keys, settings);
