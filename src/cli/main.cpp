@@ -36,10 +36,10 @@ constexpr Name<cgroup::Driver> drivers[] = {{"cgroupfs", cgroup::Driver::cgroupf
                                             {"systemd", cgroup::Driver::systemd},
                                             {"disabled", cgroup::Driver::disabled}};
 
-const Command* all[] = {&create_command, &run_command,    &start_command,    &exec_command,
-                        &kill_command,   &delete_command, &pause_command,    &resume_command,
-                        &update_command, &events_command, &state_command,    &list_command,
-                        &ps_command,     &spec_command,   &features_command, &plan_command};
+const Command* all[] = {&create_command, &run_command,   &start_command,  &exec_command,   &kill_command,
+                        &delete_command, &pause_command, &resume_command, &update_command, &events_command,
+                        &state_command,  &list_command,  &ps_command,     &spec_command,   &features_command,
+                        &plan_command,   &setup_command};
 
 template <typename Value, std::size_t Size>
 Value choice(const Arguments& arguments, const char* option, const Name<Value> (&table)[Size]) {
