@@ -7,6 +7,7 @@
 
 #include <gpurun/error.h>
 #include "base/text.h"
+#include "gpu/kept.h"
 #include "sys/file.h"
 
 namespace gpurun::gpu {
@@ -93,16 +94,28 @@ std::vector<MigInstance> read_mig(const Host& host, unsigned minor) {
     return instances;
 }
 
+// The kernel asks the GPU for each reading, so what it said is kept, once it knows all names.
+std::vector<Gpu> know_gpus(const Host& host, const std::string& version, const std::vector<std::string>& bus_ids) {
+    const std::string key = format("{} {}", version, gpurun::join(bus_ids, " "));
+    if (const auto kept = read_kept(host, "gpus", key))
+        if (auto gpus = parse_gpus(*kept)) return std::move(*gpus);
+    std::vector<Gpu> gpus;
+    for (const auto& bus_id : bus_ids)
+        if (const auto information = fact(host, format("/proc/driver/nvidia/gpus/{}/information", bus_id)))
+            gpus.push_back(parse_gpu(*information, bus_id));
+    const bool complete = gpus.size() == bus_ids.size() &&
+                          std::none_of(gpus.begin(), gpus.end(), [](const Gpu& gpu) { return gpu.uuid.empty(); });
+    if (complete && !gpus.empty()) keep(host, "gpus", key, write_gpus(gpus));
+    return gpus;
+}
+
 void read_gpus(const Host& host, Inventory& inventory) {
     auto bus_ids = sys::list_directory(host.root, "/proc/driver/nvidia/gpus", Resolve::in_root);
     // The names have a fixed width but for domains beyond ffff: shorter ones come first.
     std::sort(bus_ids.begin(), bus_ids.end(), [](const std::string& a, const std::string& b) {
         return a.size() != b.size() ? a.size() < b.size() : lower(a) < lower(b);
     });
-    for (const auto& bus_id : bus_ids) {
-        const auto information = fact(host, format("/proc/driver/nvidia/gpus/{}/information", bus_id));
-        if (!information) continue;
-        Gpu gpu = parse_gpu(*information, bus_id);
+    for (auto& gpu : know_gpus(host, inventory.version, bus_ids)) {
         auto& list = gpu.excluded ? inventory.excluded : inventory.gpus;
         gpu.index = static_cast<unsigned>(list.size());
         list.push_back(std::move(gpu));
@@ -191,6 +204,31 @@ Gpu parse_gpu(std::string_view information, std::string_view bus_id) {
         if (key == "GPU Excluded") gpu.excluded = value == "Yes";
     });
     return gpu;
+}
+
+std::string write_gpus(const std::vector<Gpu>& gpus) {
+    std::string text;
+    for (const auto& gpu : gpus)
+        text += format("{} {} {} {} {}\n", gpu.bus_id, gpu.minor, gpu.excluded ? "excluded" : "usable", gpu.uuid,
+                       gpu.model);
+    return text;
+}
+
+std::optional<std::vector<Gpu>> parse_gpus(std::string_view text) {
+    std::vector<Gpu> gpus;
+    for (const auto line : split(text, '\n')) {
+        if (line.empty()) continue;
+        const auto parts = split(line, ' ');
+        const auto minor = parts.size() >= 5 ? parse_number<unsigned>(parts[1]) : std::nullopt;
+        if (!minor || (parts[2] != "excluded" && parts[2] != "usable")) return std::nullopt;
+        gpus.push_back({.minor = *minor,
+                        .bus_id = std::string(parts[0]),
+                        .uuid = std::string(parts[3]),
+                        .model = std::string(line.substr(static_cast<std::size_t>(parts[4].data() - line.data()))),
+                        .excluded = parts[2] == "excluded",
+                        .mig = {}});
+    }
+    return gpus;
 }
 
 std::optional<CapabilityNode> parse_capability(std::string_view text) {

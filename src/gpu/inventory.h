@@ -71,6 +71,11 @@ Majors parse_majors(std::string_view text);
 /// /proc/driver/nvidia/gpus/ID/information. Index and instances are left alone.
 Gpu parse_gpu(std::string_view information, std::string_view bus_id);
 
+/// GPUs as lines of text, and back; nothing when the text is none of ours. Index and instances are left out: they
+/// follow from the order and are read anew.
+std::string write_gpus(const std::vector<Gpu>& gpus);
+std::optional<std::vector<Gpu>> parse_gpus(std::string_view text);
+
 /// An access file of a capability: node number and mode; nothing when it has no number.
 struct CapabilityNode {
     unsigned minor = 0;

@@ -1,19 +1,13 @@
 #include "gpu/nvml.h"
 
-#include <fcntl.h>
 #include <gpurun/error.h>
-#include <unistd.h>
 
-#include "base/log.h"
 #include "base/text.h"
-#include "sys/file.h"
+#include "gpu/kept.h"
 #include "sys/helper.h"
 
 namespace gpurun::gpu {
 namespace {
-
-constexpr const char* cache_folder = "/run/gpurun";
-constexpr const char* cache_name = "nvml";
 
 // What the answer depends on: UUIDs of MIG instances follow from GPU and place, so the layout is enough.
 std::string key_of(const Inventory& inventory) {
@@ -47,23 +41,13 @@ NvmlFacts parse_nvml(std::string_view text) {
 }
 
 NvmlFacts HelperNvml::ask() {
-    const std::string key = key_of(inventory_) + "\n";
-    const bool keep = host_.prefix.empty() && ::geteuid() == 0;
-    if (const auto kept = keep ? sys::try_read_file(format("{}/{}", cache_folder, cache_name), 1u << 20) : std::nullopt)
-        if (kept->starts_with(key)) return parse_nvml(std::string_view(*kept).substr(key.size()));
+    const std::string key = key_of(inventory_);
+    if (const auto kept = read_kept(host_, "nvml", key)) return parse_nvml(*kept);
     const auto end = sys::run_helper({"nvml", host_.prefix + host_.driver_prefix + "/"});
     if (end.timed_out) throw Error(format("NVML of driver {} does not answer", inventory_.version));
     if (end.exit_code != 0) throw Error(format("NVML of driver {}: {}", inventory_.version, end.output));
     auto facts = parse_nvml(end.output);
-    if (keep) {
-        // Only a help for the next time.
-        try {
-            sys::make_directories(cache_folder, 0711);
-            sys::replace_file_at(sys::open(cache_folder, O_PATH | O_DIRECTORY), cache_name, key + end.output, 0600);
-        } catch (const Error& error) {
-            log::debug("gpu: {}", error.text());
-        }
-    }
+    keep(host_, "nvml", key, end.output + "\n");
     return facts;
 }
 

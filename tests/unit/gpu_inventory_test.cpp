@@ -79,6 +79,23 @@ BOOST_AUTO_TEST_CASE(both_styles_of_the_version_line_are_read) {
     BOOST_TEST(!gpu::parse_driver_version("Kernel Module soon\nGCC version: 12.2.0\n").has_value());
 }
 
+BOOST_AUTO_TEST_CASE(kept_gpus_are_what_was_read) {
+    auto found = inventory("h200-x8").value();
+    found.gpus.insert(found.gpus.end(), found.excluded.begin(), found.excluded.end());
+    const auto kept = gpu::parse_gpus(gpu::write_gpus(found.gpus)).value();
+    BOOST_TEST(kept.size() == 8u);
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        BOOST_TEST(kept[i].bus_id == found.gpus[i].bus_id);
+        BOOST_TEST(kept[i].minor == found.gpus[i].minor);
+        BOOST_TEST(kept[i].uuid == found.gpus[i].uuid);
+        BOOST_TEST(kept[i].model == "NVIDIA H200");
+        BOOST_TEST(kept[i].excluded == found.gpus[i].excluded);
+    }
+    for (const char* text :
+         {"x", "0000:00:06.0 x usable GPU-1 M", "0000:00:06.0 1 maybe GPU-1 M", "0000:00:06.0 1 usable GPU-1"})
+        BOOST_TEST(!gpu::parse_gpus(text).has_value(), text);
+}
+
 BOOST_AUTO_TEST_CASE(the_old_drivers_major_has_another_name_and_block_devices_do_not_count) {
     const auto majors =
         gpu::parse_majors("Character devices:\n195 nvidia-frontend\nx nvidia-uvm\n\nBlock devices:\n8 nvidia-caps\n");
