@@ -53,6 +53,7 @@ struct Location {
     std::string slice;
     std::vector<Directory>
         directories;  ///< Empty: the container has no cgroup of its own (disabled, or rootless without rights).
+    std::map<std::string, std::string> unit_properties;  ///< annotated_properties(); used by create() alone.
     bool explicit_path =
         false;  ///< linux.cgroupsPath was given: not being able to make it is an error even when rootless.
 };
@@ -60,6 +61,10 @@ struct Location {
 /// Resolves linux.cgroupsPath (config-linux.md#cgroups-path) as runc does. Pure. Throws Error for an invalid path.
 Location locate(const Mounts& mounts, Driver driver, const std::string& cgroups_path, const std::string& id,
                 bool rootless);
+
+/// The unit properties that annotations org.systemd.property.NAME ask for, as GVariant text; NAMESec becomes NAMEUSec.
+/// Pure. Throws Error for what cannot be a property.
+std::map<std::string, std::string> annotated_properties(const std::map<std::string, std::string>& annotations);
 
 /// One write below the container's cgroup: "memory.max" ← "1048576".
 struct Write {

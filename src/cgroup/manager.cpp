@@ -2,6 +2,7 @@
 #include <gpurun/error.h>
 
 #include "cgroup/disabled.h"
+#include "cgroup/systemd.h"
 #include "cgroup/v1.h"
 #include "cgroup/v2.h"
 
@@ -9,6 +10,7 @@ namespace gpurun::cgroup {
 
 std::unique_ptr<Manager> manager(Location location) {
     if (location.driver == Driver::disabled) return std::make_unique<DisabledManager>(std::move(location));
+    if (location.driver == Driver::systemd) return std::make_unique<SystemdManager>(std::move(location));
     if (location.layout == Layout::v2) return std::make_unique<V2Manager>(std::move(location));
     return std::make_unique<V1Manager>(std::move(location));
 }

@@ -60,7 +60,8 @@ void read_cpuacct(const Files& files, CpuStats::Usage& usage) {
     const auto ticks = [&stat](const char* key) { return stat.contains(key) ? stat.at(key) : 0; };
     usage.user = ticks("user") * tick;
     usage.kernel = ticks("system") * tick;
-    for (const auto word : words(files.text("cpuacct.usage_percpu"))) usage.percpu.push_back(parse_amount(word));
+    const auto percpu = files.text("cpuacct.usage_percpu");
+    for (const auto word : words(percpu)) usage.percpu.push_back(parse_amount(word));
     const auto all = files.text("cpuacct.usage_all");  // "cpu user system" and a line for each CPU.
     for (const auto line : split(all, '\n')) {
         const auto fields = words(line);

@@ -42,12 +42,12 @@ void add_memory(Writes& writes, const spec::Memory& memory) {
              .value = format("{}", *memory.limit),
              .floor = memory.check_before_update.value_or(false) && *memory.limit > 0 ? "memory.usage_in_bytes" : ""});
     // An unlimited memory.limit_in_bytes needs an unlimited memsw.
-    const auto swap = is_set(memory.swap) ? memory.swap : memory.limit == -1 ? memory.limit : std::nullopt;
-    if (swap)
+    const std::int64_t swap = is_set(memory.swap) ? *memory.swap : memory.limit == -1 ? -1 : 0;
+    if (swap != 0)
         writes.push_back({.controller = "memory",
                           .file = "memory.memsw.limit_in_bytes",
-                          .value = format("{}", *swap),
-                          .optional = *swap == -1});
+                          .value = format("{}", swap),
+                          .optional = swap == -1});
     add_set(writes, "memory", "memory.soft_limit_in_bytes", memory.reservation);
     // memory.kernel: the file of that limit has done nothing since Linux 5.16 and config-linux.md advises against it.
     add_set(writes, "memory", "memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp);

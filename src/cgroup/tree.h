@@ -10,6 +10,9 @@
 /// host.
 namespace gpurun::cgroup {
 
+/// Who makes the directories: gpurun itself, or systemd with its unit, whose processes are in them already.
+enum class Origin { own, unit };
+
 /// mkdir -p; true when the last component is new. Throws Error.
 bool make_directory(const std::string& path);
 

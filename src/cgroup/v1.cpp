@@ -65,8 +65,9 @@ const Directory* V1Manager::unified() const {
 
 void V1Manager::make(Directory& directory, const spec::Resources& resources) {
     directory.created = make_directory(directory.path);
-    if (!directory.created) require_empty(directory.path);
-    if (!directory.created && has(directory, "freezer") && state_of(directory) != thawed_text)
+    const bool foreign = !directory.created && origin_ == Origin::own;
+    if (foreign) require_empty(directory.path);
+    if (foreign && has(directory, "freezer") && state_of(directory) != thawed_text)
         throw Error(EBUSY, "container's cgroup unexpectedly frozen: " + directory.path);
     if (has(directory, "devices")) new_devices_ = directory.created;
     if (!has(directory, "cpuset")) return;
@@ -237,7 +238,7 @@ std::vector<int> V1Manager::processes() {
 
 void V1Manager::remove() {
     for (const auto& directory : location_.directories)
-        if (directory.created) remove_tree(directory.path);
+        if (directory.created || origin_ == Origin::unit) remove_tree(directory.path);
 }
 
 }  // namespace gpurun::cgroup

@@ -2,13 +2,16 @@
 
 #include <gpurun/cgroup.h>
 
+#include "cgroup/tree.h"
+
 namespace gpurun::cgroup {
 
 /// A directory in each v1 hierarchy, named ones too, and on hybrid machines one in the cgroup2 hierarchy. Limits and
 /// device rules go to v1; to cgroup2 those whose controller v1 does not have.
 class V1Manager final : public Manager {
  public:
-    explicit V1Manager(Location location) : location_(std::move(location)) {}
+    explicit V1Manager(Location location, Origin origin = Origin::own)
+        : location_(std::move(location)), origin_(origin) {}
 
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
@@ -30,6 +33,7 @@ class V1Manager final : public Manager {
     void drop_made() noexcept;
 
     Location location_;
+    Origin origin_;
     bool new_devices_ = false;  // The devices cgroup was made by this process and has no rules yet.
 };
 

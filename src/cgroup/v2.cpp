@@ -132,7 +132,7 @@ void V2Manager::create(const spec::Resources& resources) {
     });
     try {
         directory.created = new_ = make_directory(directory.path);
-        if (!directory.created) {
+        if (!directory.created && origin_ == Origin::own) {
             require_empty(directory.path);
             if (reads_frozen(directory.path))
                 throw Error(EBUSY, "container's cgroup unexpectedly frozen: " + directory.path);
@@ -204,7 +204,7 @@ std::vector<int> V2Manager::processes() {
 }
 
 void V2Manager::remove() {
-    if (exists() && location_.directories.front().created) remove_tree(path());
+    if (exists() && (location_.directories.front().created || origin_ == Origin::unit)) remove_tree(path());
 }
 
 }  // namespace gpurun::cgroup

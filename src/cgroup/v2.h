@@ -2,12 +2,15 @@
 
 #include <gpurun/cgroup.h>
 
+#include "cgroup/tree.h"
+
 namespace gpurun::cgroup {
 
 /// One directory of the unified hierarchy.
 class V2Manager final : public Manager {
  public:
-    explicit V2Manager(Location location) : location_(std::move(location)) {}
+    explicit V2Manager(Location location, Origin origin = Origin::own)
+        : location_(std::move(location)), origin_(origin) {}
 
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
@@ -27,6 +30,7 @@ class V2Manager final : public Manager {
     const std::string& path() const;
 
     Location location_;
+    Origin origin_;
     bool new_ = false;  // Made by this process and no device program attached yet.
 };
 

@@ -130,6 +130,8 @@ Prepared prepare(const Context& context, const CreateOptions& options, bool run,
     if (spec.process) spec.process->env.insert(spec.process->env.end(), listen_env.begin(), listen_env.end());
     prepared.host.cgroup =
         cgroup::locate(cgroup::probe(), context.driver, spec.linux->cgroups_path, options.id, prepared.host.rootless);
+    if (context.driver == cgroup::Driver::systemd)
+        prepared.host.cgroup.unit_properties = cgroup::annotated_properties(spec.annotations);
     prepared.options.has_cgroup = context.driver != cgroup::Driver::disabled;
     return prepared;
 }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "helper/nvml.h"
+#include "helper/systemd.h"
 
 using namespace gpurun;
 
@@ -18,7 +19,7 @@ struct SubCommand {
     std::string (*run)(const std::vector<std::string>& arguments);
 };
 
-constexpr SubCommand sub_commands[] = {{"nvml", helper::nvml}};
+constexpr SubCommand sub_commands[] = {{"nvml", helper::nvml}, {"systemd", helper::systemd}};
 
 int fail(const std::string& text) {
     std::fprintf(stderr, "%s\n", text.c_str());
