@@ -128,14 +128,21 @@ void Lane::clone(const step::Clone& s) {
     std::tie(channel, far_channel) = sys::socket_pair();
     cgroup::Entry entry;
     if (s.into_cgroup && side.cgroup != nullptr) entry = side.cgroup->entry(side.options->cgroup_path);
-    const CloneRequest request{
-        .namespaces = s.namespaces,
-        .cgroup = entry.directory,
-        .user_namespace = s.joins_user ? namespaces.at(spec::NamespaceType::user).ref() : sys::FdRef(),
-        .pid_namespace = !s.joins_pid  ? sys::FdRef()
-                         : side.target ? side.target
-                                       : namespaces.at(spec::NamespaceType::pid).ref()};
-    started.child = launch(request);
+    CloneRequest request{.namespaces = s.namespaces,
+                         .cgroup = entry.directory,
+                         .user_namespace = s.joins_user ? namespaces.at(spec::NamespaceType::user).ref() : sys::FdRef(),
+                         .pid_namespace = !s.joins_pid  ? sys::FdRef()
+                                          : side.target ? side.target
+                                                        : namespaces.at(spec::NamespaceType::pid).ref()};
+    try {
+        started.child = launch(request);
+    } catch (const Error& error) {
+        // Controllers enabled below it close a cgroup to processes (systemd inside did so): go where init has gone.
+        if (error.code != EBUSY || side.target_pid == 0 || !side.options->cgroup_path.empty()) throw;
+        entry = side.cgroup->entry_beside(side.target_pid);
+        request.cgroup = entry.directory;
+        started.child = launch(request);
+    }
     if (started.child.pid == 0) become_container(entry.tasks);
     far_channel.reset();
     undo.push([this_pid = started.child.pid, pidfd = ::fcntl(started.child.pidfd.get(), F_DUPFD_CLOEXEC, 3)] {
