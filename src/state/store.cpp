@@ -77,13 +77,22 @@ void check_id(const std::string& id) {
             format("invalid container ID format: \"{}\"; letters, digits, '_', '+', '.' and '-' are allowed", id));
 }
 
+namespace {
+
+/// True in the initial user namespace, and in one that cannot be told from it.
+bool maps_every_id() {
+    const std::string map = sys::try_read_file("/proc/self/uid_map").value_or("");
+    return words(map) == std::vector<std::string_view>{"0", "0", "4294967295"};
+}
+
+}  // namespace
+
 std::string default_root() {
     const char* runtime_directory = std::getenv("XDG_RUNTIME_DIR");
-    const bool set = runtime_directory != nullptr && *runtime_directory != '\0';
-    const char* user = std::getenv("USER");
-    // Podman without root runs its runtimes as uid 0 of a user namespace, with USER kept.
-    const bool root = ::geteuid() == 0 && (user == nullptr || std::string_view(user) == "root" || !set);
-    return !root && set ? std::string(runtime_directory) + "/gpurun" : "/run/gpurun";
+    if (runtime_directory == nullptr || *runtime_directory == '\0') return "/run/gpurun";
+    // Podman without root runs its runtimes as uid 0 of a user namespace, at times with no other variable than this.
+    const bool root = ::geteuid() == 0 && maps_every_id();
+    return root ? "/run/gpurun" : std::string(runtime_directory) + "/gpurun";
 }
 
 sys::Fd Store::directory(bool make) const {
