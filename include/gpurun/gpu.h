@@ -85,6 +85,7 @@ struct Options {
     std::string host_root = "/";       ///< Where the host is; a fixture tree in tests.
     std::string bundle;                ///< Absolute.
     bool rootless = false;             ///< mknod and module loading are not possible.
+    bool only_devices = false;         ///< What the config itself asks for doesn't count.
 };
 
 /// Finds the requests in \a spec, discovers, edits \a spec in place and returns the rest. Without a request it does

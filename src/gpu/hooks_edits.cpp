@@ -39,6 +39,23 @@ bool prefers_compat(const CompatOrder& order, const Image::CudaCompat& compat, c
     return choose_cuda_compat(compat, order.driver_version, models);
 }
 
+// Directories that every loader searches without being told.
+bool is_default_folder(std::string_view folder) {
+    constexpr std::string_view folders[] = {"/lib", "/usr/lib", "/lib64", "/usr/lib64"};
+    const auto parent = parent_of(folder);
+    return std::find(std::begin(folders), std::end(folders), folder) != std::end(folders) ||
+           ((parent == "/lib" || parent == "/usr/lib") && folder.ends_with("-linux-gnu"));
+}
+
+// For an ldconfig that runs in the container later: it makes the cache anew from the configuration.
+void tell_ldconfig(Edits& edits, const std::vector<std::string>& folders) {
+    std::string content;
+    for (const auto& folder : folders)
+        if (!is_default_folder(folder)) content += folder + "\n";
+    if (!content.empty())
+        edits.rootfs.files.push_back({.path = "/etc/ld.so.conf.d/00-gpurun.conf", .content = std::move(content)});
+}
+
 // The numbers that the kernel has now; nothing for nodes that are not known or whose driver is not loaded.
 std::optional<std::pair<unsigned, unsigned>> numbers_of(std::string_view path, const Majors& majors) {
     const auto numbered = [&](std::string_view prefix, unsigned major) -> std::optional<std::pair<unsigned, unsigned>> {
@@ -62,6 +79,7 @@ Edits hook_edits(const HookOrders& orders, const spec::Spec& spec, const Host& h
         auto found = find_folder_libraries(orders.library_folders, spec.mounts, orders.links);
         edits.rootfs.cache = std::move(found.cache);
         edits.rootfs.links.insert(edits.rootfs.links.end(), found.links.begin(), found.links.end());
+        tell_ldconfig(edits, orders.library_folders);
     }
     if (orders.compat) {
         const auto compat =

@@ -189,6 +189,27 @@ Edits file_edits(const spec::Spec& spec, const Request& request, const Settings&
     return cdi::Registry(settings.cdi_directories, options.host_root).resolve(request.cdi_names, context);
 }
 
+// The hooks that CDI files brought are NVIDIA's or our own as well as an engine's. The files' mounts are in \a spec by
+// now.
+void carry_out_brought_hooks(spec::Spec& spec, RootfsEdits& rootfs, Settings settings, const Options& options,
+                             Application how) {
+    if (!spec.hooks || !has_recognised_hooks(*spec.hooks)) return;
+    const HookOrders orders = take_hooks(*spec.hooks);
+    Edits edits;
+    edits.rootfs = std::move(rootfs);
+    add(edits, hook_edits(orders, spec, open_host(options.host_root, settings.driver_root), open_root(spec, options)));
+    if (!orders.devices.empty()) {
+        Options live = options;
+        live.devices = orders.devices;
+        live.only_devices = true;
+        settings.prefer_cdi_files = false;
+        const auto request = parse_request(spec, live, settings);
+        if (request && request->needs_driver()) add(edits, live_edits(spec, *request, settings, options));
+        if (how.nodes == NodeStyle::bind) check_bound_nodes(edits);
+    }
+    rootfs = apply(std::move(edits), spec, how);
+}
+
 }  // namespace
 
 RootfsEdits prepare(spec::Spec& spec, const Options& options) {
@@ -197,6 +218,9 @@ RootfsEdits prepare(spec::Spec& spec, const Options& options) {
     if (orders.empty() && !may_request(spec, options)) return {};
     Options asked = options;
     asked.devices.insert(asked.devices.end(), orders.devices.begin(), orders.devices.end());
+    // A marker decides alone, as the NVIDIA_VISIBLE_DEVICES=void of a full CDI file would: every CUDA image asks for
+    // `all`.
+    asked.only_devices |= !orders.devices.empty();
     Settings settings;
     {
         const sys::Fd root = sys::open(options.host_root, O_PATH | O_DIRECTORY);
@@ -218,7 +242,9 @@ RootfsEdits prepare(spec::Spec& spec, const Options& options) {
     if (how.nodes == NodeStyle::bind) check_bound_nodes(edits);
     if (log::enabled(log::Level::debug))
         log::write(log::Level::debug, "gpu: edits\n" + print(edits, options.host_root));
-    return apply(std::move(edits), spec, how);
+    RootfsEdits rootfs = apply(std::move(edits), spec, how);
+    if (request && !request->cdi_names.empty()) carry_out_brought_hooks(spec, rootfs, settings, options, how);
+    return rootfs;
 }
 
 }  // namespace gpurun::gpu

@@ -318,6 +318,7 @@ bool is_privileged(const spec::Spec& spec) {
 
 bool may_request(const spec::Spec& spec, const Options& options) {
     if (!options.devices.empty()) return true;
+    if (options.only_devices) return false;
     const auto& env = environment(spec);
     if (const auto value = environment_value(env, visible_devices)) {
         std::vector<std::string> names;
@@ -338,7 +339,7 @@ bool may_request(const spec::Spec& spec, const Options& options) {
 
 std::optional<Request> parse_request(const spec::Spec& spec, const Options& options, const Settings& settings) {
     const auto& env = environment(spec);
-    auto listed = list_devices(spec, settings);
+    auto listed = options.only_devices ? std::nullopt : list_devices(spec, settings);
     Request request;
     if (listed) listed->names = settle_special_words(std::move(listed->names));
     if (listed && (!listed->names.empty() || !listed->imex.empty())) {

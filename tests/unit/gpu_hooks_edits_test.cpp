@@ -2,8 +2,10 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "elf_builder.h"
 #include "gpu/edits.h"
 #include "gpu_hosts.h"
+#include "temporary_directory.h"
 
 using namespace gpurun;
 
@@ -56,7 +58,8 @@ BOOST_AUTO_TEST_CASE(nvidias_hooks_are_carried_out_without_a_process) {
     BOOST_TEST(std::any_of(rest.cache.begin(), rest.cache.end(),
                            [](const auto& entry) { return entry.soname == "libcuda.so.1"; }));
     BOOST_TEST(rest.covers.size() == 1u);
-    BOOST_TEST(rest.files.at(0).content.find("0x1]") != std::string::npos);
+    BOOST_TEST(rest.files.at(0).content == "/usr/local/nvidia/lib64\n");
+    BOOST_TEST(rest.files.at(1).content.find("0x1]") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(numbers_from_before_the_last_boot_are_corrected_with_their_rules) {
@@ -97,6 +100,38 @@ BOOST_AUTO_TEST_CASE(gpuruns_marker_injects_live) {
     gpu::prepare(spec, options);
     BOOST_TEST(spec.hooks->create_container.empty());
     BOOST_TEST(spec.linux->devices.back().path == "/dev/nvidia1");
+}
+
+BOOST_AUTO_TEST_CASE(a_marker_outweighs_the_images_own_request_for_all) {
+    spec::Spec spec;
+    spec.process.emplace().env = {"NVIDIA_VISIBLE_DEVICES=all"};
+    spec.hooks.emplace().create_container.push_back(gpu::marker_hook("/usr/bin/gpurun", "nvidia.com/gpu=1"));
+    gpu::Options options;
+    options.host_root = GPURUN_HOSTS "/h200-x2";
+    gpu::prepare(spec, options);
+    for (const auto& device : spec.linux->devices) BOOST_TEST(device.path != "/dev/nvidia0");
+}
+
+// A file of NVIDIA's generator that gpurun resolves itself: its six hooks are carried out too.
+BOOST_AUTO_TEST_CASE(hooks_that_a_cdi_file_brings_are_carried_out) {
+    const test::TemporaryDirectory root;
+    root.write("etc/cdi/acme.yaml",
+               "cdiVersion: 0.5.0\nkind: acme.com/gpu\ndevices:\n  - name: all\n    containerEdits:\n      env: [A=b]\n"
+               "containerEdits:\n  mounts:\n    - {hostPath: /lib/libacme.so.2, containerPath: /acme/libacme.so.2}\n"
+               "  hooks:\n    - hookName: createContainer\n      path: /usr/bin/nvidia-cdi-hook\n"
+               "      args: [nvidia-cdi-hook, update-ldcache, --folder, /acme]\n"
+               "    - {hookName: createContainer, path: /usr/bin/acme-hook}\n");
+    root.write("lib/libacme.so.2", test::make_elf64({.soname = "libacme.so.1"}));
+    spec::Spec spec;
+    spec.process.emplace();
+    gpu::Options options;
+    options.host_root = root.path();
+    options.devices = {"acme.com/gpu=all"};
+    const auto rest = gpu::prepare(spec, options);
+    BOOST_TEST(spec.hooks->create_container.size() == 1u);
+    BOOST_TEST(spec.mounts.size() == 1u);
+    BOOST_TEST((rest.cache == std::vector<gpu::CacheEntry>{{"libacme.so.1", "/acme/libacme.so.1", 0x0303}}));
+    BOOST_TEST((rest.links == std::vector<gpu::Link>{{"/acme/libacme.so.1", "libacme.so.2"}}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
