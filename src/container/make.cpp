@@ -136,9 +136,10 @@ Prepared prepare(const Context& context, const CreateOptions& options, bool run,
     return prepared;
 }
 
-Made make(const Context& context, const CreateOptions& options, bool run) {
+Made make(const Context& context, const CreateOptions& options, Mode mode) {
+    const bool run = mode != Mode::create;
     Prepared prepared = prepare(context, options, run, "/");
-    check_terminal(prepared.spec, options, run);
+    check_terminal(prepared.spec, options, mode == Mode::run_attached);
     Made made{.record = new_record(prepared, run)};
     auto& record = made.record;
     const auto manager = cgroup::manager(prepared.host.cgroup);
@@ -184,7 +185,7 @@ Made make(const Context& context, const CreateOptions& options, bool run) {
     return made;
 }
 
-void create(const Context& context, const CreateOptions& options) { make(context, options, false); }
+void create(const Context& context, const CreateOptions& options) { make(context, options, Mode::create); }
 
 plan::Plan plan_create(const Context& context, const CreateOptions& options, const std::string& host_root) {
     const Prepared prepared = prepare(context, options, false, host_root);

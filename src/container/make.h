@@ -14,10 +14,13 @@ struct Made {
     engine::Started started;
 };
 
-/// The common way of create and run. \a run: the program is started at once and has been executed on return. \a
+/// What becomes of the container once it is made: it waits for `start`, or its program has been executed on return.
+enum class Mode { create, run_attached, run_detached };
+
+/// The common way of create and run. \a
 /// subreaper etc. are the caller's. On failure nothing is left, and poststop hooks have run if the process existed.
 /// runtime.md#lifecycle
-Made make(const Context& context, const CreateOptions& options, bool run);
+Made make(const Context& context, const CreateOptions& options, Mode mode);
 
 /// Loads, validates, edits: everything before the first side effect.
 struct Prepared {

@@ -36,8 +36,6 @@ void start(const Context& context, const std::string& id) {
     const auto record = store.load(id);
     sys::Fd lock = store.lock(id);
     const auto status = state::status_of(store, record);
-    if (status == spec::Status::running && record.socket.empty())
-        throw Error("cannot start an already running container");
     if (status == spec::Status::running) throw Error("cannot start an already running container");
     if (status != spec::Status::created) throw not_created(status);
     const sys::Fd directory = store.directory();
