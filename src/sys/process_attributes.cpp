@@ -1,7 +1,6 @@
 #include "sys/process_attributes.h"
 
 #include <gpurun/error.h>
-#include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -16,6 +15,9 @@
 #define MPOL_PREFERRED_MANY 5
 #endif
 #define MPOL_WEIGHTED_INTERLEAVE_VALUE 6  // Linux 6.9, newer than Debian 12's headers.
+
+// <linux/ioprio.h> names a parameter "class" in newer Debian 12 releases: no C++ can include it.
+constexpr int ioprio_who_process = 1, ioprio_class_shift = 13;
 
 namespace gpurun::sys {
 
@@ -37,9 +39,7 @@ const Name<std::uint64_t> scheduler_flags[7] = {{"SCHED_FLAG_RESET_ON_FORK", 0x0
                                                 {"SCHED_FLAG_KEEP_PARAMS", 0x10},   {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
                                                 {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40}};
 
-const Name<int> io_priority_classes[3] = {{"IOPRIO_CLASS_RT", IOPRIO_CLASS_RT},
-                                          {"IOPRIO_CLASS_BE", IOPRIO_CLASS_BE},
-                                          {"IOPRIO_CLASS_IDLE", IOPRIO_CLASS_IDLE}};
+const Name<int> io_priority_classes[3] = {{"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}};
 
 const Name<int> memory_policy_modes[7] = {{"MPOL_DEFAULT", MPOL_DEFAULT},
                                           {"MPOL_PREFERRED", MPOL_PREFERRED},
@@ -83,7 +83,7 @@ void set_scheduling(const Scheduling& scheduling) {
 }
 
 void set_io_priority(int io_class, int priority) {
-    if (::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, (io_class << IOPRIO_CLASS_SHIFT) | priority) != 0)
+    if (::syscall(SYS_ioprio_set, ioprio_who_process, 0, (io_class << ioprio_class_shift) | priority) != 0)
         throw Error(errno, format("error setting io priority {} {}",
                                   name_of(io_priority_classes, io_class).value_or("?"), priority));
 }
