@@ -134,7 +134,6 @@ struct MapMounts {
 struct MountCgroup {
     std::string target;
     spec::MountOptions options;
-    cgroup::Location location;
     bool own_namespace = false;  ///< The container has a cgroup namespace.
 };
 struct MakeDevice {

@@ -35,7 +35,7 @@ std::string v1_name(const cgroup::Directory& directory) {
 void mount_v1(ContainerSide& side, sys::FdRef target, const plan::step::MountCgroup& step) {
     sys::mount_filesystem("tmpfs", "tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
     const sys::Fd mounted = sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
-    for (const auto& directory : step.location.directories) {
+    for (const auto& directory : side.cgroup->directories) {
         if (directory.controllers.empty()) continue;
         const std::string name = v1_name(directory);
         if (::mkdirat(mounted.get(), name.c_str(), 0755) != 0) throw Error(errno, "mkdir " + name);
@@ -53,14 +53,14 @@ void mount_v1(ContainerSide& side, sys::FdRef target, const plan::step::MountCgr
 
 void mount_cgroup(ContainerSide& side, const plan::step::MountCgroup& step) {
     const sys::Fd target = directory_at(side.root, step.target);
-    if (step.location.directories.empty()) {
+    if (side.cgroup == nullptr || side.cgroup->directories.empty()) {
         // No cgroup of its own (rootless without delegation): the host's must not be reachable either (CVE-2023-25809).
         log::debug("the container has no cgroup: {} is empty", step.target);
         return sys::mount_filesystem("tmpfs", "tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
                                      "mode=755,nr_inodes=2");
     }
-    if (step.location.layout != cgroup::Layout::v2) return mount_v1(side, target, step);
-    bind_directory(step.location.directories.front().path, target, step.options);
+    if (side.cgroup->layout != cgroup::Layout::v2) return mount_v1(side, target, step);
+    bind_directory(side.cgroup->directories.front().path, target, step.options);
     if (step.options.propagation.empty()) return;
     const sys::Fd mount = sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
     for (const auto flags : step.options.propagation)

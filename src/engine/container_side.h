@@ -26,6 +26,7 @@ struct ContainerSide {
     std::vector<sys::Fd>* tasks = nullptr;  ///< v1: write "0" to enter.
     std::map<spec::NamespaceType, sys::Fd>* namespaces = nullptr;  ///< Joined by path.
     std::map<std::string, sys::Fd>* mapped_mounts = nullptr;       ///< By destination: idmapped by the host process.
+    const cgroup::Location* cgroup = nullptr;                      ///< As it was made; null: none of its own.
     const plan::Options* options = nullptr;
     spec::State state;                                      ///< For hooks.
     const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.

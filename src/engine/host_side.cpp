@@ -118,6 +118,7 @@ struct Lane {
     container.tasks = &tasks;
     container.namespaces = &namespaces;
     container.mapped_mounts = &mapped_mounts;
+    container.cgroup = side.cgroup != nullptr ? &side.cgroup->location() : nullptr;
     container.options = side.options;
     container.state = side.state;
     container.environment = side.environment;

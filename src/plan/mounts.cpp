@@ -74,7 +74,6 @@ void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Sp
         lane.push_back(
             step::MountCgroup{.target = mount.destination,
                               .options = options,
-                              .location = host.cgroup,
                               .own_namespace = spec::find_namespace(linux, spec::NamespaceType::cgroup) != nullptr});
         return;
     }
