@@ -21,6 +21,7 @@ struct HostSide {
     cgroup::Manager* cgroup = nullptr;                      ///< Null: the process stays in the caller's cgroup.
     spec::State state;                                      ///< For hooks; pid and status are filled in.
     const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.
+    const spec::Seccomp* seccomp = nullptr;                 ///< linux.seccomp, for its agent.
     sys::FdRef console_socket{};
     sys::FdRef start_listener{};  ///< Handed to the container process.
     sys::FdRef target{};          ///< exec: pidfd of the container's init.
@@ -41,9 +42,16 @@ struct Started {
 /// Error that either side met is thrown. With \a wait_for_exec returns only when the program has been executed.
 Started execute(const plan::Plan& plan, HostSide& side, Undo& undo, bool wait_for_exec);
 
-/// `start`: lets the process behind \a socket go on and waits until its program has been executed. Throws what it
-/// reports.
-void release(sys::FdRef socket);
+/// Where the listener of a process's seccomp filter goes, and what the agent there is told.
+/// config-linux.md#containerprocessstate
+struct SeccompAgent {
+    std::string path, metadata;  ///< linux.seccomp.listenerPath, listenerMetadata.
+    spec::State state;           ///< Of the container.
+};
+
+/// `start`: lets process \a pid behind \a socket go on and waits until its program has been executed. \a agent gives
+/// its seccomp agent and is asked only when its filter notifies. Throws what it reports.
+void release(sys::FdRef socket, int pid, const std::function<SeccompAgent()>& agent);
 
 /// `/proc` of the host, verified, as every write below it needs it. Throws Error.
 sys::Fd open_proc();

@@ -199,9 +199,11 @@ struct SetRlimits {
 struct SetLabel {
     std::string apparmor_profile, selinux_label;
 };
+/// The last step before Exec: the filter may refuse or divert any system call but execve.
 struct LoadSeccomp {
     security::Filter filter;
-    std::string listener_path, listener_metadata;
+    bool privileged =
+        false;  ///< Without no_new_privs it takes CAP_SYS_ADMIN, which BecomeUser kept: given up after it.
 };
 struct SetNoNewPrivileges {};
 struct TakeTerminal {};
@@ -209,8 +211,7 @@ struct TakeTerminal {};
 struct MakeDirectory {
     std::string path;
 };
-/// Enters the working directory and makes sure that it lies in the container. Before seccomp: a filter may forbid
-/// getcwd.
+/// Enters the working directory and makes sure that it lies in the container.
 struct EnterDirectory {
     std::string path;
 };
@@ -221,15 +222,17 @@ struct BecomeUser {
     security::CapabilitySets capabilities;
     std::string cwd;
     bool keep_groups = false;
+    bool keep_admin = false;  ///< CAP_SYS_ADMIN stays until the seccomp filter is loaded.
 };
-/// Resolves args[0] in the container and checks that it can be executed.
-struct FindProgram {
+/// Resolves args[0] in the container, checks that it can be executed, and readies what it inherits: HOME, default
+/// signals, descriptors.
+struct PrepareProgram {
     std::string name;
     std::vector<std::string> env;
+    int preserved_fds = 0;  ///< 3 … 3+n−1 stay open.
 };
 struct Exec {
-    std::vector<std::string> args, env;
-    int preserved_fds = 0;  ///< 3 … 3+n−1 stay open.
+    std::vector<std::string> args;
 };
 
 }  // namespace step
@@ -244,7 +247,7 @@ using Step =
                  step::Mask, step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality,
                  step::SetScheduler, step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits,
                  step::SetLabel, step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,
-                 step::EnterDirectory, step::BecomeUser, step::FindProgram, step::Exec>;
+                 step::EnterDirectory, step::BecomeUser, step::PrepareProgram, step::Exec>;
 
 struct Plan {
     std::vector<Step> host, container;

@@ -19,9 +19,14 @@ struct CapabilitySets {
     bool operator==(const CapabilitySets&) const = default;
 };
 
-/// Names to bits. Unknown names, those outside \a known and ambient ones that are not also inheritable and permitted
-/// are dropped and added once to \a unknown, for the warning that config.md#linux-process demands. Pure.
-CapabilitySets resolve(const spec::Capabilities& names, std::uint64_t known, std::vector<std::string>& unknown);
+/// Names that a config asks for in vain, for the warnings that config.md#linux-process demands.
+struct Ungranted {
+    std::vector<std::string> unknown;       ///< Not a capability, or not one of this kernel.
+    std::vector<std::string> not_raisable;  ///< Ambient, but not inheritable and permitted as well (capabilities(7)).
+};
+
+/// Names to bits. What can't be granted is dropped and added once to \a ungranted. Pure.
+CapabilitySets resolve(const spec::Capabilities& names, std::uint64_t known, Ungranted& ungranted);
 /// The set of all capabilities this kernel has; two cheap system calls.
 std::uint64_t known_capabilities();
 /// The bit of "CAP_NET_RAW" (prefix and case optional); -1 when unknown. `capability_names` lists all for `features`.
@@ -34,9 +39,12 @@ std::string describe_capabilities(std::uint64_t set);
 /// drop. Runs in the container.
 void drop_bounding(std::uint64_t bounding);
 /// Sets permitted, effective, inheritable, then ambient. Bits that this process does not hold are dropped with one
-/// warning that names them (config.md#linux-process: what can't be granted MUST be warned about). Runs in the
+/// warning that names them (config.md#linux-process: what can't be granted MUST be warned about). \a kept: what stays
+/// permitted and effective besides, where it is held. Returns the sets without it, for `set_exactly`. Runs in the
 /// container, after setuid with keep-caps.
-void apply(const CapabilitySets& sets);
+CapabilitySets apply(const CapabilitySets& sets, std::uint64_t kept = 0);
+/// One capset, nothing else: for use behind a seccomp filter. Throws Error("capset").
+void set_exactly(const CapabilitySets& sets);
 
 /// A compiled profile. Empty program: no seccomp.
 struct Filter {
@@ -50,9 +58,8 @@ struct Filter {
 /// for invalid profiles.
 Filter compile(const spec::Seccomp& profile);
 
-/// Loads the filter into this process; returns the listener when it notifies. Runs in the container, with no_new_privs
-/// or CAP_SYS_ADMIN. Afterwards the profile may forbid or divert any system call but execve; write(2) is never diverted
-/// to the listener.
+/// Loads the filter into this process by one system call; returns the listener when it notifies, which gets the lowest
+/// number that is free. Runs in the container, with no_new_privs or CAP_SYS_ADMIN.
 sys::Fd load(const Filter& filter);
 
 /// The flags of linux.seccomp that this kernel supports, for `features`; what gpurun knows is in spec/seccomp_names.h.

@@ -98,6 +98,7 @@ engine::Started start_process(const ExecOptions& options, const state::Record& r
                           .cgroup = manager.get(),
                           .state = state::to_state(record, spec::Status::running),
                           .environment = &process.env,
+                          .seccomp = container.linux && container.linux->seccomp ? &*container.linux->seccomp : nullptr,
                           .console_socket = console_socket,
                           .target = target,
                           .target_pid = static_cast<int>(record.pid)};

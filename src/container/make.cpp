@@ -160,6 +160,7 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
                           .cgroup = prepared.options.has_cgroup ? manager.get() : nullptr,
                           .state = state::to_state(record, spec::Status::creating),
                           .environment = prepared.spec.process ? &prepared.spec.process->env : nullptr,
+                          .seccomp = prepared.spec.linux->seccomp ? &*prepared.spec.linux->seccomp : nullptr,
                           .console_socket = console_socket,
                           .start_listener = listener};
     side.on_cloned = [&](int pid) {

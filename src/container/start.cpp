@@ -23,6 +23,14 @@ void run_poststart(const Context& context, const state::Record& record, const sp
     }
 }
 
+engine::SeccompAgent seccomp_agent(const state::Store& store, const state::Record& record) {
+    const auto config = spec::parse(store.load_config(record.id), "the container's config");
+    if (!config.linux || !config.linux->seccomp) throw Error("a seccomp listener without a profile");
+    return {.path = config.linux->seccomp->listener_path,
+            .metadata = config.linux->seccomp->listener_metadata,
+            .state = state::to_state(record, spec::Status::created)};
+}
+
 Error not_created(spec::Status status) {
     return Error(status == spec::Status::stopped
                      ? "cannot start a container that has stopped"
@@ -44,7 +52,7 @@ void start(const Context& context, const std::string& id) {
     // From here on the container counts as running, whatever becomes of it.
     ::unlinkat(directory.get(), record.socket.c_str(), 0);
     try {
-        engine::release(socket);
+        engine::release(socket, static_cast<int>(record.pid), [&] { return seccomp_agent(store, record); });
     } catch (const Error&) {
         lock.reset();
         remove(context, id, true);

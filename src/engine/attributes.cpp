@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gpurun/error.h>
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -76,11 +77,6 @@ void set_label(ContainerSide& side, const plan::step::SetLabel& step) {
     if (!step.apparmor_profile.empty()) security::set_apparmor_profile(side.proc, step.apparmor_profile);
 }
 
-void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step) {
-    const sys::Fd listener = security::load(step.filter);
-    if (listener) say(side.channel, Say::listener, plan::Barrier::ready, 0, step.listener_metadata, {listener});
-}
-
 namespace {
 
 // CVE-2024-21626: a leaked descriptor of a host directory as cwd shows as "(unreachable)".
@@ -120,7 +116,7 @@ void become_user(ContainerSide& side, const plan::step::BecomeUser& step) {
             throw Error(errno, format("chdir to cwd (\"{}\") set in config.json failed", step.cwd));
         check_directory(step.cwd);
     }
-    security::apply(step.capabilities);
+    side.capabilities = security::apply(step.capabilities, step.keep_admin ? std::uint64_t{1} << CAP_SYS_ADMIN : 0);
     security::forget_kept_capabilities();
     // setuid made us dumpable again where the ids changed.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

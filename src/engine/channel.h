@@ -20,8 +20,8 @@ enum class Say : std::uint8_t { passed, failed, warning, terminal, listener, chi
 struct Saying {
     Say what = Say::passed;
     plan::Barrier barrier = plan::Barrier::ready;  ///< passed
-    std::int32_t number = 0;                       ///< failed: errno; child: pid
-    std::string text;                              ///< failed, warning: the message; listener: its metadata
+    std::int32_t number = 0;                       ///< failed: errno; child: pid; listener: its number there
+    std::string text;                              ///< failed, warning: the message
     std::vector<sys::Fd> descriptors;
 };
 

@@ -74,7 +74,7 @@ struct Executor {
     void operator()(const step::MakeDirectory& s) const { make_directory(side, s); }
     void operator()(const step::EnterDirectory& s) const { enter_directory(side, s); }
     void operator()(const step::BecomeUser& s) const { become_user(side, s); }
-    void operator()(const step::FindProgram& s) const { find_program(side, s); }
+    void operator()(const step::PrepareProgram& s) const { prepare_program(side, s); }
     void operator()(const step::Exec& s) const { exec(side, s); }
 
     template <typename HostStep>

@@ -34,9 +34,11 @@ struct ContainerSide {
     sys::Fd root;  ///< The container's root directory.
     sys::Fd dev;   ///< Its /dev, once devices are made.
     sys::PseudoTerminal terminal;
-    bool entered = false;      ///< The working directory is entered and checked.
-    std::string program;       ///< args[0] resolved.
-    sys::Fd masked_directory;  ///< The empty directory that masked directories share.
+    bool entered = false;                   ///< The working directory is entered and checked.
+    security::CapabilitySets capabilities;  ///< What the program gets.
+    std::string program;                    ///< args[0] resolved.
+    std::vector<std::string> variables;     ///< The program's environment.
+    sys::Fd masked_directory;               ///< The empty directory that masked directories share.
 };
 
 /// Carries out the lane; ends in exec or in a report over the channel and _exit(1). Never returns, never throws.
@@ -81,14 +83,18 @@ void set_io_priority(const spec::IoPriority& priority);
 void set_memory_policy(const spec::MemoryPolicy& policy);
 void set_rlimits(const std::vector<spec::Rlimit>& rlimits);
 void set_label(ContainerSide& side, const plan::step::SetLabel& step);
-void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step);
 void make_directory(ContainerSide& side, const plan::step::MakeDirectory& step);
 void enter_directory(ContainerSide& side, const plan::step::EnterDirectory& step);
 void become_user(ContainerSide& side, const plan::step::BecomeUser& step);
 
 // program.cpp
-void find_program(ContainerSide& side, const plan::step::FindProgram& step);
+void prepare_program(ContainerSide& side, const plan::step::PrepareProgram& step);
 void await_start(ContainerSide& side);
+
+// seccomp_listener.cpp
+void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step);
+
+// program.cpp
 [[noreturn]] void exec(ContainerSide& side, const plan::step::Exec& step);
 
 }  // namespace gpurun::engine

@@ -80,7 +80,7 @@ struct Lane {
         const std::string group = join_resctrl(s.rdt, side.options->id, started.child.pid, undo);
         if (side.on_resctrl) side.on_resctrl(group);
     }
-    void operator()(const step::MoveNetDevices& s) { move_net_devices(s.devices, started.child.pid); }
+    void operator()(const step::MoveNetDevices& s) { move_net_devices(s.devices, started.child.pid, undo); }
     void operator()(const step::WritePidFile& s) {
         const sys::Fd directory = sys::open(
             parent_of(s.path).empty() ? (s.path.starts_with('/') ? "/" : ".") : std::string(parent_of(s.path)),
@@ -103,6 +103,7 @@ struct Lane {
     void await_container(Barrier barrier);
     void await_exec();
     std::optional<Saying> next_saying();
+    SeccompAgent seccomp_agent() const;
     [[noreturn]] void container_died();
 };
 
@@ -177,13 +178,20 @@ std::optional<Saying> Lane::next_saying() {
                 if (!heard->descriptors.empty()) started.terminal = std::move(heard->descriptors.front());
                 break;
             case Say::listener:
-                if (!heard->descriptors.empty())
-                    send_listener(heard->descriptors.front(), plan, side.state, started.child.pid);
+                deliver_listener(channel, *heard, started.child.pidfd, started.child.pid, seccomp_agent());
                 break;
             case Say::child:
             case Say::passed: return heard;
         }
     }
+}
+
+SeccompAgent Lane::seccomp_agent() const {
+    if (side.seccomp == nullptr) throw Error("a seccomp listener without a profile");
+    SeccompAgent agent{
+        .path = side.seccomp->listener_path, .metadata = side.seccomp->listener_metadata, .state = side.state};
+    agent.state.pid = side.target_pid != 0 ? side.target_pid : started.child.pid;
+    return agent;
 }
 
 void Lane::await_container(Barrier barrier) {
@@ -225,10 +233,11 @@ Started execute(const Plan& plan, HostSide& side, Undo& undo, bool wait_for_exec
     return std::move(lane.started);
 }
 
-void release(sys::FdRef socket) {
+void release(sys::FdRef socket, int pid, const std::function<SeccompAgent()>& agent) {
     pass(socket, Barrier::start);
     while (const auto heard = hear(socket)) {
         if (heard->what == Say::failed) throw Error(heard->number, heard->text);
+        if (heard->what == Say::listener) deliver_listener(socket, *heard, sys::try_pidfd_open(pid), pid, agent());
         if (heard->what == Say::warning) log::warning("{}", heard->text);
     }
 }

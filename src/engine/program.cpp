@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gpurun/error.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -45,50 +46,60 @@ std::string home_directory() {
     return "/";
 }
 
-}  // namespace
-
-void find_program(ContainerSide& side, const plan::step::FindProgram& step) {
-    const std::string& name = step.name;
+std::string find_program(const std::string& name, const std::vector<std::string>& env) {
     if (name.find('/') != std::string::npos) {
         if (const int failure = why_not_executable(name)) {
             if (failure == EACCES) throw Error(EACCES, format("exec: \"{}\"", name));
             throw Error(failure, format("exec: \"{}\": stat {}", name, name));
         }
-        side.program = name;
-        return;
+        return name;
     }
     int failure = 0;
-    const std::string path = plan::environment_value(step.env, "PATH").value_or(std::string(default_path));
+    const std::string path = plan::environment_value(env, "PATH").value_or(std::string(default_path));
     for (const auto directory : split(path, ':')) {
         const std::string candidate = format("{}/{}", directory.empty() ? "." : directory, name);
         const int why = name.empty() ? ENOENT : why_not_executable(candidate);
-        if (why == 0) {
-            side.program = candidate;
-            return;
-        }
+        if (why == 0) return candidate;
         if (why == EACCES) failure = EACCES;
     }
     if (failure != 0) throw Error(failure, format("exec: \"{}\"", name));
     throw Error(format("exec: \"{}\": executable file not found in $PATH", name));
 }
 
+// What ends a created container, as it does runc's: a pid 1 without handlers would ignore them.
+constexpr int ending_signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGABRT, SIGTERM};
+
+void handle_ending_signals(void (*handler)(int)) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    for (const int signal : ending_signals) ::sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+void prepare_program(ContainerSide& side, const plan::step::PrepareProgram& step) {
+    side.program = find_program(step.name, step.env);
+    side.variables = step.env;
+    if (!plan::environment_value(side.variables, "HOME")) side.variables.push_back("HOME=" + home_directory());
+    sys::reset_signals();
+    for (int fd = 3; fd < 3 + step.preserved_fds; ++fd) ::fcntl(fd, F_SETFD, 0);
+}
+
 void await_start(ContainerSide& side) {
     if (!side.start_listener) throw Error("no socket to await start on");
+    handle_ending_signals([](int signal) { ::_exit(128 + signal); });
     side.channel.reset();
     int connection = -1;
     while ((connection = ::accept4(side.start_listener.get(), nullptr, nullptr, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED) throw Error(errno, "accept");
     side.channel = sys::Fd(connection);
     await(side.channel, plan::Barrier::start);
+    handle_ending_signals(SIG_DFL);
 }
 
 [[noreturn]] void exec(ContainerSide& side, const plan::step::Exec& step) {
-    auto environment = step.env;
-    if (!plan::environment_value(environment, "HOME")) environment.push_back("HOME=" + home_directory());
     const auto arguments = pointers(step.args);
-    const auto variables = pointers(environment);
-    sys::reset_signals();
-    for (int fd = 3; fd < 3 + step.preserved_fds; ++fd) ::fcntl(fd, F_SETFD, 0);
+    const auto variables = pointers(side.variables);
     ::execve(side.program.c_str(), arguments.data(), variables.data());
     throw Error(errno, format("exec {}", side.program));
 }

@@ -141,21 +141,12 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     if (!spec.hostname.empty()) lane.push_back(step::SetHostname{spec.hostname});
     if (!spec.domainname.empty()) lane.push_back(step::SetDomainname{spec.domainname});
     if (terminal) lane.push_back(step::TakeTerminal{});
-    if (spec.process) {
-        add_process(lane, spec, *spec.process, host);
-        lane.push_back(step::FindProgram{.name = spec.process->args.empty() ? "" : spec.process->args.front(),
-                                         .env = spec.process->env});
-    }
+    if (spec.process) add_process(lane, spec, *spec.process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
     if (!options.run) lane.push_back(step::Await{Barrier::start});
     if (spec.hooks && !spec.hooks->start_container.empty())
         lane.push_back(step::RunHooks{HookKind::start_container, spec.hooks->start_container, spec::Status::created});
-    if (spec.process) {
-        add_late_seccomp(lane, spec, *spec.process);
-        lane.push_back(step::Exec{.args = spec.process->args,
-                                  .env = clean_environment(spec.process->env),
-                                  .preserved_fds = options.preserved_fds});
-    }
+    if (spec.process) add_exec(lane, spec, *spec.process);
     return lane;
 }
 

@@ -43,12 +43,9 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
         lane.push_back(step::OpenTerminal{.size = process.console_size, .console = false});
         lane.push_back(step::TakeTerminal{});
     }
-    add_process(lane, container, process, host);
-    lane.push_back(step::FindProgram{.name = process.args.front(), .env = process.env});
-    add_late_seccomp(lane, container, process);
+    add_process(lane, container, process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
-    lane.push_back(step::Exec{
-        .args = process.args, .env = clean_environment(process.env), .preserved_fds = options.preserved_fds});
+    add_exec(lane, container, process);
     return plan;
 }
 

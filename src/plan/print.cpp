@@ -166,7 +166,8 @@ struct Describer {
         return format("set label {}{}", s.apparmor_profile, s.selinux_label);
     }
     std::string operator()(const step::LoadSeccomp& s) const {
-        return format("load seccomp filter of {} instructions", s.filter.program.size());
+        return format("load seccomp filter of {} instructions{}{}", s.filter.program.size(),
+                      s.filter.notifies ? ", hand over its listener" : "", s.privileged ? ", drop CAP_SYS_ADMIN" : "");
     }
     std::string operator()(const step::SetNoNewPrivileges&) const { return "set no_new_privs"; }
     std::string operator()(const step::TakeTerminal&) const { return "take terminal"; }
@@ -177,9 +178,10 @@ struct Describer {
         const std::string capabilities =
             format(" capabilities bounding={:x} effective={:x} permitted={:x} inheritable={:x} ambient={:x}",
                    sets.bounding, sets.effective, sets.permitted, sets.inheritable, sets.ambient);
-        return format("become user {}:{}{}", s.user.uid, s.user.gid, capabilities);
+        return format("become user {}:{}{}{}", s.user.uid, s.user.gid, capabilities,
+                      s.keep_admin ? ", keep CAP_SYS_ADMIN" : "");
     }
-    std::string operator()(const step::FindProgram& s) const { return format("find program {}", s.name); }
+    std::string operator()(const step::PrepareProgram& s) const { return format("prepare program {}", s.name); }
     std::string operator()(const step::Exec& s) const { return format("exec {}", join(s.args, " ")); }
 };
 
@@ -192,7 +194,7 @@ std::string describe(const Step& step) { return std::visit(Describer{}, step); }
 
 std::string context_of(const Step& step) {
     // Engines match on what these say themselves.
-    if (std::holds_alternative<step::FindProgram>(step) || std::holds_alternative<step::Exec>(step) ||
+    if (std::holds_alternative<step::PrepareProgram>(step) || std::holds_alternative<step::Exec>(step) ||
         std::holds_alternative<step::BecomeUser>(step) || std::holds_alternative<step::EnterDirectory>(step) ||
         std::holds_alternative<step::RunHooks>(step) || std::holds_alternative<step::Await>(step) ||
         std::holds_alternative<step::SetRlimits>(step))

@@ -6,23 +6,18 @@
 namespace gpurun::plan {
 namespace {
 
-step::LoadSeccomp seccomp_step(const spec::Seccomp& profile) {
-    return {.filter = security::compile(profile),
-            .listener_path = profile.listener_path,
-            .listener_metadata = profile.listener_metadata};
-}
-
-const spec::Seccomp* profile_of(const spec::Spec& container) {
-    return container.linux && container.linux->seccomp ? &*container.linux->seccomp : nullptr;
-}
+bool has_seccomp(const spec::Spec& container) { return container.linux && container.linux->seccomp; }
 
 security::CapabilitySets capability_sets(const spec::Process& process, const Host& host) {
     // As with runc and crun, a process whose capabilities are not configured has none.
-    std::vector<std::string> unknown;
+    security::Ungranted ungranted;
     const auto sets =
-        security::resolve(process.capabilities.value_or(spec::Capabilities{}), host.known_capabilities, unknown);
-    if (!unknown.empty())
-        log::warning("capabilities not known or not grantable here are ignored: {}", join(unknown, " "));
+        security::resolve(process.capabilities.value_or(spec::Capabilities{}), host.known_capabilities, ungranted);
+    if (!ungranted.unknown.empty())
+        log::warning("ignoring unknown or unavailable capabilities: {}", join(ungranted.unknown, " "));
+    if (!ungranted.not_raisable.empty())
+        log::warning("ignoring ambient capabilities that are not inheritable and permitted as well: {}",
+                     join(ungranted.not_raisable, " "));
     return sets;
 }
 
@@ -50,7 +45,8 @@ std::vector<std::string> clean_environment(const std::vector<std::string>& env) 
     return kept;
 }
 
-void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host) {
+void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host,
+                 int preserved_fds) {
     if (container.linux && container.linux->personality)
         lane.push_back(step::SetPersonality{*container.linux->personality});
     if (process.scheduler) lane.push_back(step::SetScheduler{*process.scheduler});
@@ -64,19 +60,22 @@ void add_process(std::vector<Step>& lane, const spec::Spec& container, const spe
         lane.push_back(step::SetLabel{.apparmor_profile = apparmor, .selinux_label = selinux});
     lane.push_back(step::EnterDirectory{process.cwd});
     if (process.no_new_privileges) lane.push_back(step::SetNoNewPrivileges{});
-    // Without no_new_privs loading a filter needs CAP_SYS_ADMIN, so it comes before the capabilities go.
-    if (const auto* profile = profile_of(container); profile != nullptr && !process.no_new_privileges)
-        lane.push_back(seccomp_step(*profile));
     step::BecomeUser user{.user = process.user, .capabilities = capability_sets(process, host), .cwd = process.cwd};
+    user.keep_admin = has_seccomp(container) && !process.no_new_privileges;
     if (const auto keep = container.annotations.find("run.oci.keep_original_groups");
         keep != container.annotations.end())
         user.keep_groups = keep->second == "1";
     lane.push_back(std::move(user));
+    lane.push_back(step::PrepareProgram{.name = process.args.empty() ? "" : process.args.front(),
+                                        .env = clean_environment(process.env),
+                                        .preserved_fds = preserved_fds});
 }
 
-void add_late_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process) {
-    if (const auto* profile = profile_of(container); profile != nullptr && process.no_new_privileges)
-        lane.push_back(seccomp_step(*profile));
+void add_exec(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process) {
+    if (has_seccomp(container))
+        lane.push_back(step::LoadSeccomp{.filter = security::compile(*container.linux->seccomp),
+                                         .privileged = !process.no_new_privileges});
+    lane.push_back(step::Exec{process.args});
 }
 
 }  // namespace gpurun::plan

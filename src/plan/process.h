@@ -7,11 +7,12 @@
 namespace gpurun::plan {
 
 /// The process's attributes up to its user, in the order that keeps privileges as long as they are needed: limits,
-/// scheduling, label, [seccomp without no_new_privs], credentials. Shared by create and exec. Pure.
-void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host);
+/// scheduling, label, credentials; then its program. Shared by create and exec. Pure.
+void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host,
+                 int preserved_fds);
 
-/// Seccomp as the last thing before the program, where no_new_privs makes that possible.
-void add_late_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process);
+/// The end of the lane. Seccomp is loaded as late as can be, so that a profile need not allow what gpurun itself does.
+void add_exec(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process);
 
 /// process.env with the last of duplicates kept; HOME is added by the engine, who can read the container's /etc/passwd.
 std::vector<std::string> clean_environment(const std::vector<std::string>& env);

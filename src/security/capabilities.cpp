@@ -103,17 +103,6 @@ Held held() {
             .inheritable = whole(data[0].inheritable, data[1].inheritable)};
 }
 
-void set_capabilities(const CapabilitySets& sets) {
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    Halves data{};
-    for (unsigned half = 0; half < _LINUX_CAPABILITY_U32S_3; ++half) {
-        data[half].effective = static_cast<std::uint32_t>(sets.effective >> (32 * half));
-        data[half].permitted = static_cast<std::uint32_t>(sets.permitted >> (32 * half));
-        data[half].inheritable = static_cast<std::uint32_t>(sets.inheritable >> (32 * half));
-    }
-    if (::syscall(SYS_capset, &header, data) != 0) throw Error(errno, "capset");
-}
-
 void raise_ambient(std::uint64_t ambient) {
     if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         throw Error(errno, "prctl(PR_CAP_AMBIENT_CLEAR_ALL)");
@@ -159,7 +148,8 @@ std::string describe_capabilities(std::uint64_t set) {
     return text;
 }
 
-CapabilitySets resolve(const spec::Capabilities& names, std::uint64_t known, std::vector<std::string>& unknown) {
+CapabilitySets resolve(const spec::Capabilities& names, std::uint64_t known, Ungranted& ungranted) {
+    auto& unknown = ungranted.unknown;
     CapabilitySets sets{
         .bounding = resolve_set(names.bounding, known, unknown),
         .effective = resolve_set(names.effective, known, unknown),
@@ -170,7 +160,7 @@ CapabilitySets resolve(const spec::Capabilities& names, std::uint64_t known, std
     const std::uint64_t raisable = sets.inheritable & sets.permitted;
     for (const auto& name : names.ambient) {
         const int number = capability_number(name);
-        if (number >= 0 && (sets.ambient & ~raisable & bit(number)) != 0) add_once(unknown, name);
+        if (number >= 0 && (sets.ambient & ~raisable & bit(number)) != 0) add_once(ungranted.not_raisable, name);
     }
     sets.ambient &= raisable;
     return sets;
@@ -187,7 +177,18 @@ void drop_bounding(std::uint64_t bounding) {
     }
 }
 
-void apply(const CapabilitySets& sets) {
+void set_exactly(const CapabilitySets& sets) {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    Halves data{};
+    for (unsigned half = 0; half < _LINUX_CAPABILITY_U32S_3; ++half) {
+        data[half].effective = static_cast<std::uint32_t>(sets.effective >> (32 * half));
+        data[half].permitted = static_cast<std::uint32_t>(sets.permitted >> (32 * half));
+        data[half].inheritable = static_cast<std::uint32_t>(sets.inheritable >> (32 * half));
+    }
+    if (::syscall(SYS_capset, &header, data) != 0) throw Error(errno, "capset");
+}
+
+CapabilitySets apply(const CapabilitySets& sets, std::uint64_t kept) {
     const Held mine = held();
     CapabilitySets granted = sets;
     granted.permitted &= mine.permitted;
@@ -197,8 +198,12 @@ void apply(const CapabilitySets& sets) {
     const std::uint64_t refused = (sets.permitted & ~granted.permitted) | (sets.effective & ~granted.effective) |
                                   (sets.inheritable & ~granted.inheritable) | (sets.ambient & ~granted.ambient);
     if (refused != 0) log::warning("capabilities that can't be granted: {}", describe_capabilities(refused));
-    set_capabilities(granted);
+    CapabilitySets now = granted;
+    now.permitted |= kept & mine.permitted;
+    now.effective |= kept & mine.permitted;
+    set_exactly(now);
     raise_ambient(granted.ambient);
+    return granted;
 }
 
 }  // namespace gpurun::security

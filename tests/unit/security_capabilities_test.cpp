@@ -56,14 +56,15 @@ BOOST_AUTO_TEST_CASE(unknown_names_and_ungrantable_ambient_ones_are_reported_onc
                                    .inheritable = {"CAP_KILL"},
                                    .permitted = {"CAP_KILL", "CAP_CHOWN", "CAP_BPF"},
                                    .ambient = {"CAP_KILL", "CAP_CHOWN"}};
-    std::vector<std::string> unknown;
-    const auto sets = security::resolve(names, all & ~bit(CAP_BPF), unknown);
+    security::Ungranted ungranted;
+    const auto sets = security::resolve(names, all & ~bit(CAP_BPF), ungranted);
     BOOST_TEST(sets.bounding == bit(CAP_KILL));
     BOOST_TEST(sets.effective == 0u);
     BOOST_TEST(sets.permitted == (bit(CAP_KILL) | bit(CAP_CHOWN)));
     BOOST_TEST(sets.ambient == bit(CAP_KILL));
-    BOOST_TEST(unknown == (std::vector<std::string>{"CAP_NONSENSE", "CAP_BPF", "CAP_CHOWN"}),
+    BOOST_TEST(ungranted.unknown == (std::vector<std::string>{"CAP_NONSENSE", "CAP_BPF"}),
                boost::test_tools::per_element());
+    BOOST_TEST(ungranted.not_raisable == (std::vector<std::string>{"CAP_CHOWN"}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(the_kernels_capabilities_end_at_its_own_last_one) {

@@ -33,6 +33,23 @@ def _(t):
     succeeds(c.delete())
 
 
+@case("signals that mean an end end a created container, others leave it")
+def _(t):
+    for signal in ("TERM", "INT", "HUP", "QUIT", "ABRT"):
+        c = t.container("true")
+        c.create()
+        pid = c.pid()
+        succeeds(c.kill(signal))
+        c.wait(pid)
+        equal(c.status(), "stopped", signal)
+        succeeds(c.delete())
+    c = t.container("true")
+    c.create()
+    for signal in ("USR1", "PIPE", "ALRM"):
+        succeeds(c.kill(signal))
+    equal(c.status(), "created")
+
+
 @case("state is the JSON that engines read")
 def _(t):
     c = t.container("sleep", "100")

@@ -74,6 +74,15 @@ def _(t):
     succeeds(c.run())
 
 
+@case("an ambient capability that can't be raised is a warning that says why")
+def _(t):
+    c = t.container("grep", "CapAmb", "/proc/self/status")
+    c.process["capabilities"]["ambient"] = ["CAP_KILL"]
+    result = succeeds(c.run())
+    contains(result.err, "ignoring ambient capabilities that are not inheritable and permitted as well: CAP_KILL")
+    equal(int(result.out.split()[1], 16), 0)
+
+
 @case("without capabilities in the config there are none")
 def _(t):
     c = t.container(sh="grep -E 'Cap(Eff|Bnd)' /proc/self/status")
