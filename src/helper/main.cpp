@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "base/text.h"
+#include "helper/net_devices.h"
 #include "helper/nvml.h"
 #include "helper/systemd.h"
 
@@ -19,7 +20,8 @@ struct SubCommand {
     std::string (*run)(const std::vector<std::string>& arguments);
 };
 
-constexpr SubCommand sub_commands[] = {{"nvml", helper::nvml}, {"systemd", helper::systemd}};
+constexpr SubCommand sub_commands[] = {
+    {"net-devices", helper::net_devices}, {"nvml", helper::nvml}, {"systemd", helper::systemd}};
 
 int fail(const std::string& text) {
     std::fprintf(stderr, "%s\n", text.c_str());
