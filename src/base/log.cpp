@@ -36,6 +36,18 @@ std::string json_string(std::string_view text) {
     return out += '"';
 }
 
+// What a message quotes may hold escape sequences, and stderr may be a terminal.
+std::string without_controls(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+            out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
+        else
+            out += c;
+    }
+    return out;
+}
+
 std::string now_rfc3339() {
     const std::time_t now = std::time(nullptr);
     std::tm utc{};
@@ -86,7 +98,7 @@ void error(std::string_view message) noexcept {
     if (state.fd < 0 && state.format == Format::json)
         put(STDERR_FILENO, line_of(Level::error, message));
     else
-        put(STDERR_FILENO, fmt::format("gpurun: {}\n", message));
+        put(STDERR_FILENO, fmt::format("gpurun: {}\n", without_controls(message)));
 }
 
 int descriptor() noexcept { return state.fd; }

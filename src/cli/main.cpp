@@ -78,7 +78,9 @@ void configure_log(const Arguments& arguments) {
 
 container::Context context_of(const Arguments& arguments) {
     container::Context context{.root = arguments.has("root") ? arguments.value("root") : state::default_root()};
-    if (context.root == "/" || context.root.empty()) throw Error("--root may not be /; choose a directory of its own");
+    if (context.root == "/" || context.root.empty())
+        throw Error(format("invalid value \"{}\" for flag --root: want a directory of its own, such as /run/gpurun",
+                           context.root));
     if (arguments.has("cgroup-manager")) context.driver = choice(arguments, "cgroup-manager", drivers);
     if (arguments.has("systemd-cgroup")) context.driver = cgroup::Driver::systemd;
     return context;
@@ -93,10 +95,10 @@ const Command& find_command(const std::string& name) {
 void check_count(const Command& command, const Arguments& arguments) {
     const auto count = arguments.positionals.size();
     if (count >= command.fewest && count <= command.most) return;
-    throw Error(format("\"gpurun {}\" needs {} arguments, got {}; usage: gpurun {} {}", command.name,
-                       command.fewest == command.most ? format("exactly {}", command.fewest)
-                                                      : format("{} to {}", command.fewest, command.most),
-                       count, command.name, command.usage));
+    const bool exact = command.fewest == command.most;
+    throw Error(format("\"gpurun {}\" needs {} argument{}, got {}; usage: gpurun {} {}", command.name,
+                       exact ? format("exactly {}", command.fewest) : format("{} to {}", command.fewest, command.most),
+                       exact && command.fewest == 1 ? "" : "s", count, command.name, command.usage));
 }
 
 int run_command_line(int argc, char** argv, int& failure) {

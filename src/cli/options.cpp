@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <gpurun/error.h>
 
+#include "base/table.h"
 #include "base/text.h"
 
 namespace gpurun::cli {
@@ -45,13 +46,23 @@ int Arguments::number(std::string_view name, int otherwise) const {
     return static_cast<int>(number.value_or(otherwise));
 }
 
+// "--detach", "--detach=true"; "--detach=false" takes it back.
+void Arguments::set(const Option& option, const std::string& value) {
+    constexpr Name<bool> booleans[] = {{"", true},       {"true", true}, {"1", true}, {"t", true},
+                                       {"false", false}, {"0", false},   {"f", false}};
+    const auto wanted = value_of(booleans, value);
+    if (!wanted) throw Error(format("invalid value \"{}\" for flag --{}: want true or false", value, option.name));
+    std::erase_if(given_, [&](const Given& given) { return given.name == option.name; });
+    if (*wanted) given_.push_back({option.name, ""});
+}
+
 Arguments parse(int argc, char** argv, std::span<const Option> options, Order order) {
     std::vector<::option> longs;
     // ':' tells a missing value from an unknown option.
     std::string letters = order == Order::options_first ? "+:h" : ":h";
     int index = first_long;
     for (const auto& option : options) {
-        longs.push_back({option.name, option.takes_value ? required_argument : no_argument, nullptr, index++});
+        longs.push_back({option.name, option.takes_value ? required_argument : optional_argument, nullptr, index++});
         if (option.letter == 0) continue;
         letters += option.letter;
         if (option.takes_value) letters += ':';
@@ -77,7 +88,12 @@ Arguments parse(int argc, char** argv, std::span<const Option> options, Order or
         for (const auto& candidate : options)
             if (found == first_long + (&candidate - options.data()) || (found < 256 && candidate.letter == found))
                 option = &candidate;
-        if (option != nullptr) arguments.given_.push_back({option->name, ::optarg != nullptr ? ::optarg : ""});
+        if (option == nullptr) continue;
+        const std::string value = ::optarg != nullptr ? ::optarg : "";
+        if (option->takes_value)
+            arguments.given_.push_back({option->name, value});
+        else
+            arguments.set(*option, value);
     }
     for (int i = ::optind; i < argc; ++i) arguments.positionals.emplace_back(argv[i]);
     return arguments;

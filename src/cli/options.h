@@ -40,6 +40,8 @@ class Arguments {
         std::string_view name;
         std::string value;
     };
+    void set(const Option& option, const std::string& value);
+
     std::vector<Given> given_;
 };
 

@@ -40,6 +40,7 @@ int preserved_fds(int asked, std::vector<std::string>& env) {
             if (const char* names = std::getenv("LISTEN_FDNAMES")) env.push_back(format("LISTEN_FDNAMES={}", names));
         }
     }
+    if (asked < 0) throw Error(format("invalid value {} for flag --preserve-fds: want 0 or more", asked));
     const int count = (listening > 0 ? listening : 0) + asked;
     for (int fd = 3; fd < 3 + count; ++fd)
         if (::fcntl(fd, F_GETFD) < 0)

@@ -113,6 +113,7 @@ Prepared prepare(const Context& context, const CreateOptions& options, bool run,
     auto& spec = prepared.spec;
     if (!spec.linux) spec.linux.emplace();
     check_root(spec, bundle);
+    if (run && !spec.process) throw Error(path + ": process: expected the program to run, got nothing");
     prepared.host = probe_host();
     const auto before = extent(spec);
     prepared.edits = gpu::prepare(

@@ -41,14 +41,24 @@ void clear(state::Store& store, const state::Record& record, cgroup::Manager& ma
     engine::run_poststop_hooks(hooks.poststop, state::to_state(record, spec::Status::stopped));
 }
 
+// Whether there is a record to go by. One that can't be read would keep its id taken for ever, so it goes.
+bool is_readable(state::Store& store, const std::string& id) {
+    state::check_id(id);
+    try {
+        return store.try_load(id).has_value();
+    } catch (const Error& error) {
+        if (error.code == EACCES) throw;
+        log::warning("{}; the record is removed, what else is left of the container is not known", error.text());
+        store.remove({.id = id});
+        return false;
+    }
+}
+
 }  // namespace
 
 void remove(const Context& context, const std::string& id, bool force) {
     state::Store store(context.root);
-    if (force) {
-        state::check_id(id);
-        if (!store.try_load(id)) return;
-    }
+    if (force && !is_readable(store, id)) return;
     const auto record = store.load(id);
     const auto lock = store.lock(id);
     const auto status = state::status_of(store, record);

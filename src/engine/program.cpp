@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "engine/container_side.h"
+#include "engine/exec_failure.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -24,7 +25,11 @@ int why_not_executable(const std::string& path) {
     if (::stat(path.c_str(), &facts) != 0) return errno;
     // A directory is "permission denied": newer Dockers alone know "is a directory".
     if (!S_ISREG(facts.st_mode)) return EACCES;
-    return ::access(path.c_str(), X_OK) == 0 ? 0 : errno;
+    // With the capabilities that the program is executed with, which access() leaves out.
+    if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return 0;
+    // EPERM is a seccomp profile older than faccessat2.
+    if (errno == EPERM && ::access(path.c_str(), X_OK) == 0) return 0;
+    return errno;
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
@@ -101,7 +106,10 @@ void await_start(ContainerSide& side) {
     const auto arguments = pointers(step.args);
     const auto variables = pointers(side.variables);
     ::execve(side.program.c_str(), arguments.data(), variables.data());
-    throw Error(errno, format("exec {}", side.program));
+    const int failure = errno;
+    const std::string cause = why_not_executed(side.program, failure);
+    if (cause.empty()) throw Error(failure, format("exec {}", side.program));
+    throw Error(format("exec {}: {} ({})", side.program, errno_text(failure), cause));
 }
 
 }  // namespace gpurun::engine

@@ -100,7 +100,7 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
     return lane;
 }
 
-void add_namespaces(std::vector<Step>& lane, const spec::Spec& spec, const Options& options,
+void add_namespaces(std::vector<Step>& lane, const spec::Spec& spec, const Host& host, const Options& options,
                     const Namespaces& namespaces) {
     if ((namespaces.cloned & CLONE_NEWUSER) != 0) lane.push_back(step::Await{Barrier::id_maps});
     if (options.has_cgroup) lane.push_back(step::EnterCgroup{});
@@ -112,14 +112,13 @@ void add_namespaces(std::vector<Step>& lane, const spec::Spec& spec, const Optio
     if (!options.no_new_keyring)
         lane.push_back(step::JoinKeyring{
             .name = "_ses." + options.id,
-            .label = spec.process ? security::usable_label(security::Lsm::selinux, spec.process->selinux_label)
-                                  : std::string()});
+            .label = spec.process && host.lsm == security::Lsm::selinux ? spec.process->selinux_label : ""});
 }
 
 std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const Options& options,
                                  const Namespaces& namespaces, const gpu::RootfsEdits& edits) {
     std::vector<Step> lane;
-    add_namespaces(lane, spec, options, namespaces);
+    add_namespaces(lane, spec, host, options, namespaces);
     add_root_and_mounts(lane, spec, host, options);
     const bool terminal = spec.process && spec.process->terminal;
     if (terminal) lane.push_back(step::OpenTerminal{.size = spec.process->console_size, .console = fills_dev(spec)});

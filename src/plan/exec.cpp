@@ -36,9 +36,8 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
     if (container.linux && spec::find_namespace(*container.linux, NamespaceType::user) != nullptr)
         lane.push_back(step::BecomeRoot{});
     if (!options.no_new_keyring)
-        lane.push_back(
-            step::JoinKeyring{.name = "_ses." + options.id,
-                              .label = security::usable_label(security::Lsm::selinux, process.selinux_label)});
+        lane.push_back(step::JoinKeyring{.name = "_ses." + options.id,
+                                         .label = host.lsm == security::Lsm::selinux ? process.selinux_label : ""});
     if (process.terminal) {
         lane.push_back(step::OpenTerminal{.size = process.console_size, .console = false});
         lane.push_back(step::TakeTerminal{});

@@ -1,3 +1,5 @@
+#include <gpurun/mount_options.h>
+
 #include "base/text.h"
 #include "spec/invalid.h"
 
@@ -56,6 +58,13 @@ void check_mount(const Mount& mount, const std::string& at) {
     if (mount.destination.empty()) throw Invalid(below(at, "destination"), "expected a path, got \"\"");
     if (mount.uid_mappings.empty() != mount.gid_mappings.empty())
         throw Invalid(at, "expected uidMappings and gidMappings together, got one of them");
+    if (mount.type.empty() || mount.source.empty()) {
+        const auto options = parse_mount_options(mount);
+        if (mount.type.empty() && options.bind == Bind::none && !options.remount)
+            throw Invalid(at, "expected a type such as \"tmpfs\", or the option bind or rbind, got neither");
+        if (mount.source.empty() && options.bind != Bind::none && !options.remount)
+            throw Invalid(at, "expected a source to bind, got none");
+    }
     check_mappings(mount.uid_mappings, below(at, "uidMappings"));
     check_mappings(mount.gid_mappings, below(at, "gidMappings"));
 }

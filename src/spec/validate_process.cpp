@@ -55,6 +55,28 @@ void check_cpu_list(const std::string& list, const std::string& at) {
         throw Invalid(at, format("expected a list of CPUs such as \"0-3,7\", got \"{}\"", list));
 }
 
+// The highest number means "no change" to setresuid and its like.
+void check_id(std::uint32_t id, const std::string& at) {
+    constexpr std::uint32_t none = 0xffffffff;
+    if (id == none) throw Invalid(at, format("expected 0 to {}, got {}", none - 1, id));
+}
+
+void check_user(const User& user, const std::string& at) {
+    constexpr std::uint32_t all_bits = 0777;
+    check_id(user.uid, at + ".uid");
+    check_id(user.gid, at + ".gid");
+    for (std::size_t place = 0; place < user.additional_gids.size(); ++place)
+        check_id(user.additional_gids[place], format("{}.additionalGids[{}]", at, place));
+    if (user.umask && *user.umask > all_bits)
+        throw Invalid(at + ".umask", format("expected 0 to {} (0777), got {}", all_bits, *user.umask));
+}
+
+void check_environment(const std::vector<std::string>& env, const std::string& at) {
+    for (std::size_t place = 0; place < env.size(); ++place)
+        if (const auto equals = env[place].find('='); equals == std::string::npos || equals == 0)
+            throw Invalid(format("{}[{}]", at, place), format("expected NAME=value, got \"{}\"", env[place]));
+}
+
 }  // namespace
 
 bool is_number_list(const std::string& list) {
@@ -72,6 +94,8 @@ void check_process(const Process& process, const std::string& at) {
     constexpr int lowest_oom_score = -1000, highest_oom_score = 1000;
     require_absolute(process.cwd, below(at, "cwd"));
     if (process.args.empty()) throw Invalid(below(at, "args"), "args must not be empty");
+    check_user(process.user, below(at, "user"));
+    check_environment(process.env, below(at, "env"));
     check_rlimits(process.rlimits, below(at, "rlimits"));
     if (process.oom_score_adj &&
         (*process.oom_score_adj < lowest_oom_score || *process.oom_score_adj > highest_oom_score))

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 
 #include "base/text.h"
@@ -29,38 +30,45 @@ std::string first_line(const Record& record) {
 
 std::string file_name(const std::string& id) { return id + std::string(suffix); }
 
-Error no_container() { return Error("container does not exist"); }
+// The first words are what engines look for.
+Error no_container(const std::string& id, const std::string& root) {
+    return Error(format("container does not exist: {} has no record in {}", id, root));
+}
+
+// Why a record could not be opened: there is none, or it is out of reach.
+Error not_opened(int failure, const std::string& id, const std::string& root) {
+    if (failure == ENOENT || failure == ENOTDIR || failure == EBADF || failure == ENAMETOOLONG)
+        return no_container(id, root);
+    return Error(failure, format("open the record of container {} in {}", id, root));
+}
 
 // Opens and locks the record; a save by another gpurun may have replaced the file meanwhile.
-sys::Fd open_locked(sys::FdRef directory, const std::string& id, int flags, int operation) {
+sys::Fd open_locked(sys::FdRef directory, const std::string& id, const std::string& root) {
     for (;;) {
-        sys::Fd file = sys::try_open_at(directory, file_name(id), flags | O_NOFOLLOW);
-        if (!file) {
-            if (errno == ENOENT || errno == EBADF || errno == ENAMETOOLONG) throw no_container();
-            throw Error(errno, "open the record of container " + id);
-        }
-        while (::flock(file.get(), operation) != 0)
+        sys::Fd file = sys::try_open_at(directory, file_name(id), O_RDWR | O_NOFOLLOW);
+        if (!file) throw not_opened(errno, id, root);
+        while (::flock(file.get(), LOCK_EX) != 0)
             if (errno != EINTR) throw Error(errno, "lock the record of container " + id);
         const auto opened = sys::stat_fd(file);
         const auto current = sys::try_stat(directory, file_name(id), AT_SYMLINK_NOFOLLOW);
-        if (!current) throw no_container();
+        if (!current) throw no_container(id, root);
         if (current->st_ino == opened.st_ino) return file;
     }
 }
 
-std::string read_line(sys::FdRef file) {
+std::string read_line(sys::FdRef file, const std::string& name) {
     std::string text(4096, '\0');
     std::size_t used = 0;
     for (;;) {
         const auto got = ::pread(file.get(), text.data() + used, text.size() - used, static_cast<off_t>(used));
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) throw Error(errno, "read record");
+        if (got < 0) throw Error(errno, "read " + name);
         used += static_cast<std::size_t>(got);
         if (const auto end = std::string_view(text.data(), used).find('\n'); end != std::string_view::npos) {
             text.resize(end);
             return text;
         }
-        if (got == 0) throw Error("the record is cut short");
+        if (got == 0) throw Error(name + " is cut short");
         text.resize(text.size() * 2);
     }
 }
@@ -75,6 +83,10 @@ void check_id(const std::string& id) {
     if (id.empty() || id == "." || id == ".." || !std::all_of(id.begin(), id.end(), allowed))
         throw Error(
             format("invalid container ID format: \"{}\"; letters, digits, '_', '+', '.' and '-' are allowed", id));
+    // It is a file's name, with a suffix and room for that of a temporary file.
+    constexpr std::size_t longest = NAME_MAX - 32;
+    if (id.size() > longest)
+        throw Error(format("invalid container ID format: {} characters, at most {} are allowed", id.size(), longest));
 }
 
 namespace {
@@ -97,6 +109,7 @@ std::string default_root() {
 
 sys::Fd Store::directory(bool make) const {
     sys::Fd fd = sys::try_open(root_, O_PATH | O_DIRECTORY);
+    if (!fd && errno == EACCES) throw Error(errno, "open " + root_);
     if (!fd && make) {
         sys::make_directories(root_, 0700);
         fd = sys::open(root_, O_PATH | O_DIRECTORY);
@@ -123,7 +136,7 @@ void Store::create(const Record& record, std::string_view config) {
 void Store::save(const Record& record) {
     const sys::Fd root = directory();
     const sys::Fd file = sys::open_at(root, file_name(record.id), O_RDWR | O_NOFOLLOW);
-    const std::string old = read_line(file);
+    const std::string old = read_line(file, root_ + "/" + file_name(record.id));
     std::string line = json::write(record);
     if (line.size() <= old.size()) {
         line.resize(old.size(), ' ');
@@ -141,8 +154,12 @@ void Store::save(const Record& record, std::string_view config) {
 std::optional<Record> Store::try_load(const std::string& id) const {
     const sys::Fd root = directory();
     const sys::Fd file = sys::try_open_at(root, file_name(id), O_RDONLY | O_NOFOLLOW);
-    if (!file) return std::nullopt;
-    auto record = json::read<Record>(root_ + "/" + file_name(id), read_line(file));
+    if (!file) {
+        if (errno == ENOENT || errno == EBADF) return std::nullopt;
+        throw not_opened(errno, id, root_);
+    }
+    const std::string name = root_ + "/" + file_name(id);
+    auto record = json::read<Record>(name, read_line(file, name));
     record.owner = sys::stat_fd(file).st_uid;
     return record;
 }
@@ -150,20 +167,20 @@ std::optional<Record> Store::try_load(const std::string& id) const {
 Record Store::load(const std::string& id) const {
     check_id(id);
     auto record = try_load(id);
-    if (!record) throw no_container();
+    if (!record) throw no_container(id, root_);
     return *std::move(record);
 }
 
 std::string Store::load_config(const std::string& id) const {
     const sys::Fd root = directory();
     const sys::Fd file = sys::try_open_at(root, file_name(id), O_RDONLY | O_NOFOLLOW);
-    if (!file) throw no_container();
+    if (!file) throw not_opened(errno, id, root_);
     const std::string text = sys::read_all(file, file_name(id));
     return text.substr(std::min(text.size(), text.find('\n') + 1));
 }
 
 void Store::remove(const Record& record) noexcept {
-    const sys::Fd root = directory();
+    const sys::Fd root = sys::try_open(root_, O_PATH | O_DIRECTORY);
     if (!root) return;
     if (!record.socket.empty()) ::unlinkat(root.get(), record.socket.c_str(), 0);
     ::unlinkat(root.get(), file_name(record.id).c_str(), 0);
@@ -180,7 +197,7 @@ std::vector<std::string> Store::ids() const {
 sys::Fd Store::lock(const std::string& id) const {
     check_id(id);
     const sys::Fd root = directory();
-    return open_locked(root, id, O_RDWR, LOCK_EX);
+    return open_locked(root, id, root_);
 }
 
 }  // namespace gpurun::state

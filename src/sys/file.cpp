@@ -198,8 +198,10 @@ Fd make_directories_in(FdRef root, std::string_view path, unsigned mode) {
 
 void make_directories(const std::string& path, unsigned mode) {
     if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return;
-    if (errno != ENOENT) throw Error(errno, "mkdir " + path);
-    make_directories(std::string(parent_of(path)), mode);
+    const std::string parent(parent_of(path));
+    // A relative path has no parent left where the working directory itself is gone.
+    if (errno != ENOENT || parent.empty()) throw Error(errno, "mkdir " + path);
+    make_directories(parent, mode);
     if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) throw Error(errno, "mkdir " + path);
 }
 

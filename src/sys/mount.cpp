@@ -5,6 +5,7 @@
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -43,6 +44,14 @@ unsigned attributes_of(std::uint64_t flags) {
     return attributes;
 }
 
+// What the kernel logged in a file system context about the call that failed: "tmpfs: Unknown parameter 'x'".
+std::string complaint(FdRef context) {
+    char text[256];
+    const auto length = ::read(context.get(), text, sizeof text);
+    if (length < 3) return {};
+    return ": " + std::string(trim({text + 2, static_cast<std::size_t>(length) - 2}));  // Behind "e ".
+}
+
 }  // namespace
 
 Fd new_mount(const std::string& type, const std::string& source, std::uint64_t flags, const std::string& data) {
@@ -58,10 +67,10 @@ Fd new_mount(const std::string& type, const std::string& source, std::uint64_t f
         const std::string value = flag ? std::string() : std::string(option.substr(equals + 1));
         if (fsconfig(context.get(), flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key.c_str(),
                      flag ? nullptr : value.c_str()) != 0)
-            throw Error(errno, format("fsconfig {}", option));
+            throw Error(errno, format("mount {}: option {}{}", type, option, complaint(context)));
     }
     if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0)
-        throw Error(errno, "fsconfig create " + type);
+        throw Error(errno, format("mount {} with {}{}", type, data, complaint(context)));
     Fd mount(fsmount(context.get(), attributes_of(flags)));
     if (!mount) throw Error(errno, "fsmount " + type);
     return mount;
@@ -72,8 +81,12 @@ void mount_filesystem(const std::string& type, const std::string& source, FdRef 
     // mount(2) takes one page of options; overlay's lowerdir lists are longer.
     if (data.size() > mount_data_limit) return attach_tree(new_mount(type, source, flags, data), target);
     const char* from = source.empty() ? type.c_str() : source.c_str();
-    if (::mount(from, proc_fd_path(target).c_str(), type.c_str(), flags, data.empty() ? nullptr : data.c_str()) != 0)
-        throw Error(errno, "mount " + type);
+    if (::mount(from, proc_fd_path(target).c_str(), type.c_str(), flags, data.empty() ? nullptr : data.c_str()) == 0)
+        return;
+    const int failure = errno;
+    // Asked one by one, the kernel says which option it does not take.
+    if (failure == EINVAL && !data.empty()) new_mount(type, source, flags, data);
+    throw Error(failure, data.empty() ? "mount " + type : format("mount {} with {}", type, data));
 }
 
 Fd clone_tree(FdRef source, bool recursive) {

@@ -205,6 +205,8 @@ Finished run_program(const Program& program) {
     }
     if (told != sizeof code) converse(program, std::move(in.write), out.read, child.pidfd, finished);
     finished.exit_code = wait_for(child.pid);
+    // Where signals are blocked one may be pending: ignoring it once more drops it.
+    ::sigaction(SIGPIPE, &ignore, nullptr);
     ::sigaction(SIGPIPE, &before, nullptr);
     if (told == sizeof code) throw Error(code, "exec " + program.path);
     finished.output = std::string(trim(finished.output));

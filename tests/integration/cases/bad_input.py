@@ -1,8 +1,10 @@
 """Wrong input: one clear sentence, the exit code that engines expect, and nothing left behind."""
+import json
 import os
+import shutil
 
 from harness.cases import case
-from harness.checks import contains, equal, fails, lacks
+from harness.checks import contains, equal, fails, lacks, succeeds
 
 
 def refused(t, change, *parts, sh=None):
@@ -131,6 +133,36 @@ def _(t):
     refused(t, lambda c: c.mount("/mnt", "tmpfs", "none", "size=much"), "/mnt", "invalid argument")
 
 
+@case("a mount without type that is no bind, and a bind without source, are refused", runc="fails in the kernel, or binds the bundle")
+def _(t):
+    refused(t, lambda c: c.config["mounts"].append({"destination": "/mnt"}), "mounts[6]", "type")
+    refused(t, lambda c: c.config["mounts"].append({"destination": "/mnt", "options": ["bind"]}), "mounts[6]", "source")
+
+
+@case("an option that the file system does not know is named", runc="says invalid argument only")
+def _(t):
+    refused(t, lambda c: c.mount("/mnt", "tmpfs", "none", "size=1m", "noxec"), "/mnt", "noxec", "invalid argument")
+
+
+@case("a user or group number that means no change is refused", runc="takes it for a number like others")
+def _(t):
+    none = 2**32 - 1
+    refused(t, lambda c: c.process["user"].update(uid=none), "process.user.uid", "4294967294")
+    refused(t, lambda c: c.process["user"].update(gid=none), "process.user.gid")
+    refused(t, lambda c: c.process["user"].update(additionalGids=[1, none]), "process.user.additionalGids[1]")
+
+
+@case("a umask beyond the permission bits is refused", runc="cuts it off")
+def _(t):
+    refused(t, lambda c: c.process["user"].update(umask=0o1000), "process.user.umask", "0777")
+
+
+@case("a variable without a name or value is refused")
+def _(t):
+    for variable in ("HOME", "", "=x"):
+        refused(t, lambda c: c.process["env"].append(variable), *([] if t.runtime.name == "runc" else ["process.env[2]", "NAME=value"]))
+
+
 @case("no program at all is refused")
 def _(t):
     def change(c):
@@ -180,6 +212,43 @@ def _(t):
     contains(fails(c.run()).err, "exec format error")
 
 
+@case("a script whose interpreter is missing, and files that are no programs, say why", runc="leaves the reason to the reader")
+def _(t):
+    reasons = {b"#!/no/such -x\n": "no such file or directory (its interpreter /no/such is not in the container)",
+               b"#!/bin/sh\r\n": "no such file or directory (its first line ends with a carriage return",
+               b"": "exec format error (the file is empty)",
+               b"echo\n": "exec format error (it is neither an ELF file nor begins with #!)"}
+    for content, reason in reasons.items():
+        c = t.container("/bin/odd")
+        (c.rootfs / "bin/odd").write_bytes(content)
+        (c.rootfs / "bin/odd").chmod(0o755)
+        fails(c.run(), f"exec /bin/odd: {reason}")
+
+
+@case("a dynamic program without its loader names the loader", runc="leaves the reason to the reader")
+def _(t):
+    c = t.container("/bin/dynamic")
+    shutil.copy(shutil.which("env"), c.rootfs / "bin/dynamic")
+    fails(c.run(), "exec /bin/dynamic: no such file or directory (its interpreter /lib", "is not in the container)")
+
+
+@case("run without a process says what is missing")
+def _(t):
+    c = t.container()
+    del c.config["process"]
+    fails(c.run(), "process")
+
+
+@case("an id that cannot name a container is refused")
+def _(t):
+    for identity in ("", ".", "..", "a/b", "a b", "\u00fc", "a\x1b[31m", "x" * 1000):
+        c = t.container()
+        c.id = identity
+        result = fails(c.try_create("--"))
+        lacks(result.err, "\x1b", "stderr")
+    t.containers.clear()
+
+
 @case("an id that exists is refused and its container lives on")
 def _(t):
     c = t.container("sleep", "100").started()
@@ -192,6 +261,41 @@ def _(t):
     refused(t, lambda c: c.process.update(terminal=True), "console socket")
     c = t.container()
     fails(c.try_create("--console-socket", t.directory / "no.sock"), "console")
+
+
+@case("files and sockets that cannot be made or reached are named, and nothing is left of the container")
+def _(t):
+    def terminal(c):
+        c.process["terminal"] = True
+    missing = t.directory / "missing/name"
+    for flag, change in (("--console-socket", terminal), ("--pid-file", None), ("--pidfd-socket", None)):
+        if flag == "--pidfd-socket" and t.runtime.name == "runc":
+            continue
+        c = t.container()
+        if change:
+            change(c)
+        fails(c.try_create(flag, missing), str(missing.parent), "no such file or directory")
+        fails(c.verb("state"), "does not exist")
+
+
+@case("a log that cannot be opened fails the call before it does anything")
+def _(t):
+    c = t.container()
+    fails(c.try_create(global_args=("--log", t.directory / "missing/log")), "missing/log", "no such file or directory")
+    fails(c.try_create(global_args=("--log", t.directory)), str(t.directory), "is a directory")
+    fails(c.try_create(global_args=("--log-format", "xml")), "xml")
+    fails(c.verb("state"), "does not exist")
+
+
+@case("file descriptors that are not open cannot be passed on")
+def _(t):
+    fails(t.container().try_create("--preserve-fds", "40"), "preserve")
+    fails(t.container().try_create("--preserve-fds", "x"), "preserve-fds")
+
+
+@case("a negative number of file descriptors to pass on is refused", runc="takes it for none")
+def _(t):
+    fails(t.container().try_create("--preserve-fds=-1"), "preserve-fds", "-1")
 
 
 @case("a sysctl outside the container's namespaces is refused")
@@ -226,6 +330,64 @@ def _(t):
     fails(t.call("nosuchverb"), "nosuchverb")
 
 
+@case("a flag that is on or off takes true and false, and nothing else")
+def _(t):
+    c = t.container("true")
+    succeeds(c.run("--no-pivot=false", "--detach=0"))
+    fails(c.run("--detach=maybe"), "maybe")
+
+
+@case("exec says what is wrong, exits with 255 and leaves the container alone")
+def _(t):
+    c = t.container("sleep", "100").started()
+    (c.rootfs / "dir").mkdir()
+    wrong = {("nosuch",): "executable file not found in $PATH", ("/no/such",): "stat /no/such: no such file or directory",
+             ("/etc/passwd",): "permission denied", ("/dir",): "permission denied"}
+    for command, words in wrong.items():
+        fails(c.exec(*command), words, code=255)
+    flags = [("--cwd", "/no/such"), ("--cwd", "relative"), ("--user", "root"), ("--user", "0:x"), ("--user", "4294967295"), ("--env", "NAME"),
+             ("--process", "/no/such"), ("--console-socket", "/no/such", "--tty", "--detach"), ("--pid-file", "/no/such/pid"),
+             ("--preserve-fds", "40"), ("--cgroup", "../..")]
+    for flag in flags:
+        result = fails(c.exec("true", flags=flag), code=255)
+        equal(len(result.err.strip().splitlines()), 1, f"lines about {flag}")
+    equal(c.status(), "running")
+
+
+@case("a process.json with a wrong value names the place", runc="names the Go field")
+def _(t):
+    c = t.container("sleep", "100").started()
+    (t.directory / "process.json").write_text('{"cwd": "/",\n "args": "true"}')
+    fails(c.exec(flags=("--process", t.directory / "process.json")), "process.json:2:", "args", "array", code=255)
+
+
+@case("wrong limits are refused by update and change nothing")
+def _(t):
+    c = t.container("sleep", "100").started()
+    (t.directory / "limits.json").write_text('{"memory": {"limit": "64m"}}')
+    for flags in (("--memory", "64x"), ("--cpu-share", "many"), ("--pids-limit", "few"), ("--resources", t.directory / "limits.json"),
+                  ("--resources", "/no/such")):
+        fails(t.call("update", *flags, c.id))
+    equal(c.status(), "running")
+
+
+@case("a record that cannot be read fails the verbs with its name, and delete --force clears it", runc="keeps it for ever")
+def _(t):
+    for content in ("", "garbage\n", '{"id": 5}\n'):
+        c = t.container("true").started()
+        c.wait()
+        record = t.state_root / f"{c.id}.json"
+        text = record.read_text()
+        record.write_text(content)
+        fails(c.verb("state"), f"{c.id}.json")
+        fails(c.delete(), f"{c.id}.json")
+        contains(succeeds(t.call("list")).err, f"{c.id}.json")
+        succeeds(c.delete("--force"))
+        fails(c.verb("state"), "does not exist")
+        record.write_text(text)
+        succeeds(c.delete("--force"))
+
+
 @case("the message goes to the log as one JSON object and to stderr too")
 def _(t):
     c = t.container("nosuchprogram")
@@ -234,8 +396,12 @@ def _(t):
     lines = log.read_text().splitlines()
     errors = [line for line in lines if '"level":"error"' in line]
     equal(len(errors), 1, "number of error lines")
-    contains(errors[0], "executable file not found")
+    contains(json.loads(errors[0])["msg"], "executable file not found")
     assert result.err, "stderr is empty"
+    log = t.directory / "log.txt"
+    fails(c.try_create(global_args=("--log", log)), "executable file not found")
+    equal(len(log.read_text().splitlines()), 1, "number of lines")
+    contains(log.read_text(), 'level=error msg="')
 
 
 @case("a fine run writes nothing to the log")

@@ -189,3 +189,16 @@ def _(t):
     c = t.container(sh="cat /proc/net/dev")
     on_host(t, c, "prestart", "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); nsenter -t $pid -n ip link add eth7 type veth peer name eth8")
     contains(succeeds(c.run()).out, "eth7")
+
+
+@case("a hook that does not read its stdin fails only by its own exit code")
+def _(t):
+    big = {"annotations": {"text": "x" * 200000}}  # More than a pipe holds, so that writing it meets the closed end.
+    c = t.container("true")
+    c.config.update(big)
+    on_host(t, c, "createRuntime", "exec true")
+    equal(c.run().code, 0, "exit code")
+    c = t.container("true")
+    c.config.update(big)
+    on_host(t, c, "createRuntime", "echo no >&2; exit 3")
+    fails(c.run(), "hook #0", "exit status 3", "no", code=1)
