@@ -2,9 +2,9 @@
 
 namespace gpurun::cli {
 
-/// Makes sure that a container cannot write to the file this process runs from (CVE-2019-5736): runs on from a sealed
-/// copy in memory, unless it already does, or the file cannot be written at all (a read-only mount, fs-verity). Call
-/// before anything with an effect. Throws Error.
+/// Makes sure that a container cannot write to the file this process runs from (CVE-2019-5736): executes it again by a
+/// read-only mount of its own, or from a sealed copy in memory where that can't be had, unless the file cannot be
+/// written anyway (a read-only mount, fs-verity). Call before anything with an effect. Throws Error.
 void protect_binary(char** argv);
 
 }  // namespace gpurun::cli

@@ -1,6 +1,7 @@
-// The heap of a process that lives for milliseconds. musl's gives each page back as soon as it is free and fetches it again: a hundred
-// system calls and page faults per container. This one takes memory from an arena that lies in the image, reuses it by size, and leaves the
-// rest to the end of the process. It has no lock: the runtime's helper threads allocate nothing.
+// The heap of a process that lives for milliseconds. musl's gives each page back as soon as it is free and fetches it
+// again: a hundred system calls and page faults per container. This one takes memory from an arena that lies in the
+// image, reuses it by size, and leaves the rest to the end of the process. It has no lock: the runtime's helper threads
+// allocate nothing.
 #include <sys/mman.h>
 
 #include <bit>
@@ -12,15 +13,16 @@
 
 namespace {
 
-// Precedes what the caller gets, which is aligned to 16 bytes. A second free, or a free of what is no block, is noticed.
+// Precedes what the caller gets, which is aligned to 16 bytes. A second free, or a free of what is no block, is
+// noticed.
 struct Header {
     std::uint32_t state;
     std::uint32_t size_class;
 };
 constexpr std::uint32_t in_use = 0x67707573, unused = 0x67706672;
 
-// Blocks are counted with their header. Up to small_limit they come in steps of 16 bytes, up to large_limit in four steps per doubling; larger
-// ones are mappings of their own.
+// Blocks are counted with their header. Up to small_limit they come in steps of 16 bytes, up to large_limit in four
+// steps per doubling; larger ones are mappings of their own.
 constexpr std::size_t alignment = 16, small_limit = 1024, large_limit = 256u << 10, arena_size = 256u << 10;
 constexpr unsigned small_classes = small_limit / alignment, classes = small_classes + 8 * 4 + 1, own_mapping = classes;
 
