@@ -43,6 +43,18 @@ void check_id(const std::string& id);
 /// `$XDG_RUNTIME_DIR/gpurun` for those who aren't root, else /run/gpurun.
 std::string default_root();
 
+/// The open file of a record that this process has just made: saving it again is one write.
+struct NewRecord {
+    sys::Fd file;
+    std::size_t room = 0;  ///< Bytes of its first line.
+};
+
+/// A record that nobody else changes while `lock` lives.
+struct LockedRecord {
+    Record record;
+    sys::Fd lock;
+};
+
 /// All containers below one root directory.
 class Store {
  public:
@@ -50,7 +62,8 @@ class Store {
     explicit Store(std::string root) : root_(std::move(root)) {}
 
     /// Writes a new record. Throws Error("container with given ID already exists").
-    void create(const Record& record, std::string_view config);
+    NewRecord create(const Record& record, std::string_view config);
+    void save(const Record& record, NewRecord& made);
     /// Rewrites the record of a container that exists; the config stays.
     void save(const Record& record);
     /// Rewrites both.
@@ -58,6 +71,9 @@ class Store {
     /// Throws Error("container does not exist").
     Record load(const std::string& id) const;
     std::optional<Record> try_load(const std::string& id) const;
+    /// The same with the lock taken first.
+    LockedRecord load_locked(const std::string& id) const;
+    std::optional<LockedRecord> try_load_locked(const std::string& id) const;
     std::string load_config(const std::string& id) const;
     /// Removes record and socket; what is absent is fine.
     void remove(const Record& record) noexcept;

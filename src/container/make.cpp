@@ -147,7 +147,7 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
 
     state::Store store(context.root);
     Undo undo;
-    store.create(record, prepared.config);
+    auto saved = store.create(record, prepared.config);
     undo.push([&store, &record] {
         if (record.shares_mounts && record.pid != 0) ::umount2(record.rootfs.c_str(), MNT_DETACH);
         store.remove(record);
@@ -167,14 +167,14 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
     side.on_cloned = [&](int pid) {
         note_process(record, pid);
         record.cgroup = manager->location();
-        store.save(record);
+        store.save(record, saved);
     };
     side.on_resctrl = [&](const std::string& group) { record.resctrl_group = group; };
     const auto plan = plan::build_create(prepared.spec, prepared.host, prepared.options, prepared.edits);
     try {
         made.started = engine::execute(plan, side, undo, run);
         record.complete = true;
-        store.save(record);
+        store.save(record, saved);
     } catch (const Error&) {
         const bool existed = record.pid != 0;
         undo.run();

@@ -41,16 +41,16 @@ void clear(state::Store& store, const state::Record& record, cgroup::Manager& ma
     engine::run_poststop_hooks(hooks.poststop, state::to_state(record, spec::Status::stopped));
 }
 
-// Whether there is a record to go by. One that can't be read would keep its id taken for ever, so it goes.
-bool is_readable(state::Store& store, const std::string& id) {
-    state::check_id(id);
+// The record to go by, if there is one. One that can't be read would keep its id taken for ever, so it goes.
+std::optional<state::LockedRecord> try_load(state::Store& store, const std::string& id) {
     try {
-        return store.try_load(id).has_value();
+        return store.try_load_locked(id);
     } catch (const Error& error) {
+        state::check_id(id);
         if (error.code == EACCES) throw;
         log::warning("{}; the record is removed, what else is left of the container is not known", error.text());
         store.remove({.id = id});
-        return false;
+        return std::nullopt;
     }
 }
 
@@ -58,9 +58,9 @@ bool is_readable(state::Store& store, const std::string& id) {
 
 void remove(const Context& context, const std::string& id, bool force) {
     state::Store store(context.root);
-    if (force && !is_readable(store, id)) return;
-    const auto record = store.load(id);
-    const auto lock = store.lock(id);
+    const auto locked = force ? try_load(store, id) : store.load_locked(id);
+    if (!locked) return;
+    const auto& record = locked->record;
     const auto status = state::status_of(store, record);
     const auto manager = manager_of(record);
     if (status == spec::Status::created || (force && status != spec::Status::stopped)) {

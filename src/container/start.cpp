@@ -41,8 +41,7 @@ Error not_created(spec::Status status) {
 
 void start(const Context& context, const std::string& id) {
     state::Store store(context.root);
-    const auto record = store.load(id);
-    sys::Fd lock = store.lock(id);
+    auto [record, lock] = store.load_locked(id);
     const auto status = state::status_of(store, record);
     if (status == spec::Status::running) throw Error("cannot start an already running container");
     if (status != spec::Status::created) throw not_created(status);

@@ -42,16 +42,19 @@ Error not_opened(int failure, const std::string& id, const std::string& root) {
     return Error(failure, format("open the record of container {} in {}", id, root));
 }
 
-// Opens and locks the record; a save by another gpurun may have replaced the file meanwhile.
+// Opens and locks the record; a save by another gpurun may have replaced the file meanwhile. Empty when there is none.
 sys::Fd open_locked(sys::FdRef directory, const std::string& id, const std::string& root) {
     for (;;) {
         sys::Fd file = sys::try_open_at(directory, file_name(id), O_RDWR | O_NOFOLLOW);
-        if (!file) throw not_opened(errno, id, root);
+        if (!file) {
+            if (errno == ENOENT || errno == EBADF) return file;
+            throw not_opened(errno, id, root);
+        }
         while (::flock(file.get(), LOCK_EX) != 0)
             if (errno != EINTR) throw Error(errno, "lock the record of container " + id);
         const auto opened = sys::stat_fd(file);
         const auto current = sys::try_stat(directory, file_name(id), AT_SYMLINK_NOFOLLOW);
-        if (!current) throw no_container(id, root);
+        if (!current) return sys::Fd();
         if (current->st_ino == opened.st_ino) return file;
     }
 }
@@ -117,20 +120,34 @@ sys::Fd Store::directory(bool make) const {
     return fd;
 }
 
-void Store::create(const Record& record, std::string_view config) {
+NewRecord Store::create(const Record& record, std::string_view config) {
     const sys::Fd root = directory(true);
-    const sys::Fd file = sys::try_open_at(root, file_name(record.id), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-                                          sys::Resolve::anywhere, 0600);
+    sys::Fd file = sys::try_open_at(root, file_name(record.id), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                                    sys::Resolve::anywhere, 0600);
     if (!file) {
         if (errno == EEXIST) throw Error("container with given ID already exists: " + record.id);
         throw Error(errno, format("create the record of container {} in {}", record.id, root_));
     }
+    std::string text = first_line(record);
+    const std::size_t room = text.size() - 1;
     try {
-        sys::write_all(file, first_line(record).append(config), "record");
+        sys::write_all(file, text.append(config), "record");
     } catch (...) {
         ::unlinkat(root.get(), file_name(record.id).c_str(), 0);
         throw;
     }
+    return {std::move(file), room};
+}
+
+void Store::save(const Record& record, NewRecord& made) {
+    std::string line = json::write(record);
+    if (!made.file || line.size() > made.room) {
+        made.file.reset();  // Another file takes its place.
+        return save(record);
+    }
+    line.resize(made.room, ' ');
+    if (::pwrite(made.file.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()))
+        throw Error(errno, "write record");
 }
 
 void Store::save(const Record& record) {
@@ -196,8 +213,25 @@ std::vector<std::string> Store::ids() const {
 
 sys::Fd Store::lock(const std::string& id) const {
     check_id(id);
-    const sys::Fd root = directory();
-    return open_locked(root, id, root_);
+    sys::Fd file = open_locked(directory(), id, root_);
+    if (!file) throw no_container(id, root_);
+    return file;
+}
+
+std::optional<LockedRecord> Store::try_load_locked(const std::string& id) const {
+    check_id(id);
+    sys::Fd file = open_locked(directory(), id, root_);
+    if (!file) return std::nullopt;
+    const std::string name = root_ + "/" + file_name(id);
+    auto record = json::read<Record>(name, read_line(file, name));
+    record.owner = sys::stat_fd(file).st_uid;
+    return LockedRecord{std::move(record), std::move(file)};
+}
+
+LockedRecord Store::load_locked(const std::string& id) const {
+    auto locked = try_load_locked(id);
+    if (!locked) throw no_container(id, root_);
+    return *std::move(locked);
 }
 
 }  // namespace gpurun::state
