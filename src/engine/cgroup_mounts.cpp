@@ -18,11 +18,9 @@ namespace {
 
 // A bind of the container's own directory instead of a new cgroup mount: inside the cgroup namespace they look alike,
 // and mounting a fresh cgroup2 waits for an RCU grace period (8 ms) on Linux 6.18.
-void bind_directory(const std::string& source, sys::FdRef target, const spec::MountOptions& options) {
-    const sys::Fd tree = sys::clone_tree(source, false);
-    sys::try_set_mount_attributes(tree, {.propagation = MS_PRIVATE}, true);
-    sys::set_mount_attributes(tree, {.set = options.attr_set, .clear = options.attr_clear}, false);
-    sys::attach_tree(tree, target);
+sys::Fd clone_directory(const std::string& source, const spec::MountOptions& options) {
+    return sys::clone_tree(source, false,
+                           {.set = options.attr_set, .clear = options.attr_clear, .propagation = MS_PRIVATE});
 }
 
 std::string v1_name(const cgroup::Directory& directory) {
@@ -39,8 +37,7 @@ void mount_v1(ContainerSide& side, sys::FdRef target, const plan::step::MountCgr
         if (directory.controllers.empty()) continue;
         const std::string name = v1_name(directory);
         if (::mkdirat(mounted.get(), name.c_str(), 0755) != 0) throw Error(errno, "mkdir " + name);
-        const sys::Fd place = sys::open_at(mounted, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-        bind_directory(directory.path, place, step.options);
+        sys::attach_tree(clone_directory(directory.path, step.options), mounted, name);
         if (directory.controllers.size() > 1)
             for (const auto& controller : directory.controllers)
                 if (::symlinkat(name.c_str(), mounted.get(), controller.c_str()) != 0)
@@ -60,7 +57,7 @@ void mount_cgroup(ContainerSide& side, const plan::step::MountCgroup& step) {
                                      "mode=755,nr_inodes=2");
     }
     if (side.cgroup->layout != cgroup::Layout::v2) return mount_v1(side, target, step);
-    bind_directory(side.cgroup->directories.front().path, target, step.options);
+    sys::attach_tree(clone_directory(side.cgroup->directories.front().path, step.options), target);
     if (step.options.propagation.empty()) return;
     const sys::Fd mount = sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
     for (const auto flags : step.options.propagation)

@@ -31,7 +31,7 @@ Place device_place(ContainerSide& side, const std::string& path) {
     const std::string_view name = base_name(path);
     if (parent_of(path) == "/dev") {
         if (!side.dev) side.dev = sys::make_directories_in(side.root, "/dev");
-        return {sys::Fd(::fcntl(side.dev.get(), F_DUPFD_CLOEXEC, 3)), std::string(name)};
+        return {sys::Fd(), side.dev, std::string(name)};
     }
     return place_at(side.root, path);
 }

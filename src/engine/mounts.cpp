@@ -177,6 +177,17 @@ void copy_symlink(ContainerSide& side, const Mount& step, const std::string& lin
     throw Error(errno, "symlink " + step.mount.destination);
 }
 
+// A plain bind, which most are, gets all its attributes at once; empty where the kernel wants to keep some of the
+// source's.
+sys::Fd clone_plainly(const Mount& step, sys::FdRef source) {
+    const auto& options = step.options;
+    if (options.bind == spec::Bind::recursive || !step.uids.empty() || options.id_map != spec::IdMap::none ||
+        options.recursive_set != 0 || options.recursive_clear != 0 || !options.propagation.empty())
+        return sys::Fd();
+    return sys::try_clone_tree(source, false,
+                               {.set = options.attr_set, .clear = options.attr_clear, .propagation = MS_PRIVATE});
+}
+
 void bind(ContainerSide& side, const Mount& step) {
     const auto& options = step.options;
     const bool nofollow = options.source_nofollow || options.copy_symlink;
@@ -199,6 +210,8 @@ void bind(ContainerSide& side, const Mount& step) {
         throw Error(ENOTDIR, "bind " + step.mount.source);
     check_proc_target(step, target, step.mount.destination);
     sys::Fd tree = mapped_by_host(side, step);
+    if (!tree)
+        if (const sys::Fd plain = clone_plainly(step, source)) return sys::attach_tree(plain, target);
     if (!tree) {
         tree = sys::clone_tree(source, options.bind == spec::Bind::recursive);
         // The mapping's child is seen under its number in this pid namespace: only a procfs of it will do.

@@ -91,9 +91,7 @@ void make_readonly(ContainerSide& side, const plan::step::MakeReadonly& step) {
     const sys::MountAttributes attributes{.set = MOUNT_ATTR_RDONLY};
     if (step.required) return sys::set_mount_attributes(target, attributes, false);
     // A path that is no mount of its own becomes one first.
-    const sys::Fd tree = sys::clone_tree(target, true);
-    sys::set_mount_attributes(tree, attributes, true);
-    sys::attach_tree(tree, target);
+    sys::attach_tree(sys::clone_tree(target, true, attributes), target);
 }
 
 void mask(ContainerSide& side, const plan::step::Mask& step) {

@@ -11,14 +11,13 @@
 namespace gpurun::engine {
 
 sys::Fd directory_at(sys::FdRef root, const std::string& path, bool* made) {
-    sys::Fd there = sys::try_open_at(root, path, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
-    if (made != nullptr) *made = !there;
-    return there ? std::move(there) : sys::make_directories_in(root, path);
+    return sys::make_directories_in(root, path, 0755, made);
 }
 
 Place place_at(sys::FdRef root, const std::string& path) {
-    return {sys::make_directories_in(root, parent_of(path).empty() ? "/" : parent_of(path)),
-            std::string(base_name(path))};
+    sys::Fd directory = sys::make_directories_in(root, parent_of(path).empty() ? "/" : parent_of(path));
+    const sys::FdRef borrowed = directory;
+    return {std::move(directory), borrowed, std::string(base_name(path))};
 }
 
 sys::Fd file_at(sys::FdRef root, const std::string& path) {

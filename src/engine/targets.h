@@ -16,7 +16,8 @@ sys::Fd file_at(sys::FdRef root, const std::string& path);
 
 /// The directory that \a path lies in, made when missing, and its last component: for mknodat, symlinkat and the like.
 struct Place {
-    sys::Fd directory;
+    sys::Fd owned;  ///< Keeps the directory open, unless somebody else does.
+    sys::FdRef directory;
     std::string name;
 };
 Place place_at(sys::FdRef root, const std::string& path);

@@ -163,12 +163,26 @@ void make_directory(FdRef parent, const std::string& name, unsigned mode) {
     if (::mkdirat(parent.get(), name.c_str(), mode) != 0 && errno != EEXIST) throw Error(errno, "mkdir " + name);
 }
 
+// The usual case: only the last component is missing, and it is no dangling link.
+Fd try_make_last(FdRef root, std::string_view path, unsigned mode) noexcept {
+    const std::string_view name = base_name(path);
+    if (name.empty() || name == "." || name == "..") return Fd();
+    const Fd parent = try_open_at(root, std::string(parent_of(path)), O_PATH | O_DIRECTORY, Resolve::in_root);
+    if (!parent) return Fd();
+    const std::string last(name);
+    if (::mkdirat(parent.get(), last.c_str(), mode) != 0) return Fd();
+    return try_open_at(parent, last, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
 }  // namespace
 
-Fd make_directories_in(FdRef root, std::string_view path, unsigned mode) {
+Fd make_directories_in(FdRef root, std::string_view path, unsigned mode, bool* made) {
     const std::string whole(path);
+    if (made != nullptr) *made = false;
     if (Fd there = try_open_at(root, whole, O_PATH | O_DIRECTORY, Resolve::in_root)) return there;
     if (errno != ENOENT) throw Error(errno, "open " + whole);
+    if (made != nullptr) *made = true;
+    if (Fd last = try_make_last(root, path, mode)) return last;
     // Walk down: each existing component is resolved inside the root, each missing one is made in the directory just
     // opened.
     Fd parent = open_at(root, "/", O_PATH | O_DIRECTORY, Resolve::in_root);

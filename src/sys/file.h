@@ -57,8 +57,9 @@ void write_all(FdRef file, std::string_view text, std::string_view name);
 void replace_file_at(FdRef directory, const std::string& name, std::string_view text, unsigned mode);
 
 /// mkdir -p below \a root, each component with openat2 in the root; returns an O_PATH|O_DIRECTORY descriptor of the
-/// last. Symbolic links inside are followed inside the root. New directories get \a mode.
-Fd make_directories_in(FdRef root, std::string_view path, unsigned mode = 0755);
+/// last. Symbolic links inside are followed inside the root. New directories get \a mode; \a made tells whether the
+/// last one is new.
+Fd make_directories_in(FdRef root, std::string_view path, unsigned mode = 0755, bool* made = nullptr);
 /// mkdir -p of a host path.
 void make_directories(const std::string& path, unsigned mode = 0755);
 

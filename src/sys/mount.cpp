@@ -103,12 +103,58 @@ Fd clone_tree(const std::string& path, bool recursive) {
     return tree;
 }
 
-int try_set_mount_attributes(FdRef mount, const MountAttributes& attributes, bool recursive) noexcept {
+namespace {
+
+mount_attr to_kernel(const MountAttributes& attributes) {
     mount_attr attr{};
     attr.attr_set = attributes.set;
     attr.attr_clr = attributes.clear;
     attr.propagation = attributes.propagation;
     if (attributes.user_namespace) attr.userns_fd = static_cast<std::uint64_t>(attributes.user_namespace.get());
+    return attr;
+}
+
+// Empty where the call is missing or refuses: the two calls it stands for then say why.
+Fd try_clone_with_attributes(FdRef source, const char* path, unsigned flags, const MountAttributes& attributes) {
+    constexpr long open_tree_attr = 467;
+    static bool exists = true;
+    if (!exists) return Fd();
+    mount_attr attr = to_kernel(attributes);
+    Fd tree(static_cast<int>(::syscall(open_tree_attr, source.get(), path, flags, &attr, sizeof attr)));
+    if (!tree && errno == ENOSYS) exists = false;
+    return tree;
+}
+
+unsigned clone_flags(bool recursive) { return OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0u); }
+
+}  // namespace
+
+Fd clone_tree(FdRef source, bool recursive, const MountAttributes& attributes) {
+    if (Fd tree = try_clone_with_attributes(source, "", clone_flags(recursive) | AT_EMPTY_PATH, attributes))
+        return tree;
+    Fd tree = clone_tree(source, recursive);
+    set_mount_attributes(tree, attributes, recursive);
+    return tree;
+}
+
+Fd clone_tree(const std::string& path, bool recursive, const MountAttributes& attributes) {
+    if (Fd tree = try_clone_with_attributes(FdRef(AT_FDCWD), path.c_str(), clone_flags(recursive), attributes))
+        return tree;
+    Fd tree = clone_tree(path, recursive);
+    set_mount_attributes(tree, attributes, recursive);
+    return tree;
+}
+
+Fd try_clone_tree(FdRef source, bool recursive, const MountAttributes& attributes) {
+    if (Fd tree = try_clone_with_attributes(source, "", clone_flags(recursive) | AT_EMPTY_PATH, attributes))
+        return tree;
+    Fd tree = clone_tree(source, recursive);
+    errno = try_set_mount_attributes(tree, attributes, recursive);
+    return errno == 0 ? std::move(tree) : Fd();
+}
+
+int try_set_mount_attributes(FdRef mount, const MountAttributes& attributes, bool recursive) noexcept {
+    mount_attr attr = to_kernel(attributes);
     const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0u);
     return ::syscall(SYS_mount_setattr, mount.get(), "", flags, &attr, sizeof attr) == 0 ? 0 : errno;
 }
@@ -122,6 +168,11 @@ void attach_tree(FdRef tree, FdRef target) {
     if (::syscall(SYS_move_mount, tree.get(), "", target.get(), "",
                   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
         throw Error(errno, "move_mount");
+}
+
+void attach_tree(FdRef tree, FdRef target, const std::string& name) {
+    if (::syscall(SYS_move_mount, tree.get(), "", target.get(), name.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+        throw Error(errno, "move_mount " + name);
 }
 
 void set_propagation(const std::string& path, unsigned long flags) {

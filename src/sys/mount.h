@@ -30,12 +30,19 @@ struct MountAttributes {
     FdRef user_namespace{};
 };
 
+/// A detached copy that has \a attributes from the start, where the kernel can (open_tree_attr, Linux 6.15).
+Fd clone_tree(FdRef source, bool recursive, const MountAttributes& attributes);
+Fd clone_tree(const std::string& path, bool recursive, const MountAttributes& attributes);
+/// Empty with errno set when the attributes are refused.
+Fd try_clone_tree(FdRef source, bool recursive, const MountAttributes& attributes);
+
 void set_mount_attributes(FdRef mount, const MountAttributes& attributes, bool recursive);
 /// Returns 0 or the errno.
 int try_set_mount_attributes(FdRef mount, const MountAttributes& attributes, bool recursive) noexcept;
 
-/// Attaches a detached tree on \a target.
+/// Attaches a detached tree on \a target, or on \a name in the directory \a target.
 void attach_tree(FdRef tree, FdRef target);
+void attach_tree(FdRef tree, FdRef target, const std::string& name);
 
 /// mount(2) with MS_SHARED/PRIVATE/SLAVE/UNBINDABLE, optionally MS_REC, on a path.
 void set_propagation(const std::string& path, unsigned long flags);

@@ -102,10 +102,10 @@ void send_message(FdRef socket, std::string_view payload, const std::vector<FdRe
 }
 
 Message receive_message(FdRef socket) {
-    constexpr std::size_t most_bytes = 64u << 10;
+    // In the image: only the pages that a message fills are ever touched.
+    static char bytes[64u << 10];
     Message message;
-    message.payload.resize(most_bytes);
-    iovec part{message.payload.data(), message.payload.size()};
+    iovec part{bytes, sizeof bytes};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * most_descriptors)];
     msghdr header{};
     header.msg_iov = &part;
@@ -120,7 +120,7 @@ Message receive_message(FdRef socket) {
         }
         if (errno != EINTR) throw Error(errno, "recvmsg");
     }
-    message.payload.resize(static_cast<std::size_t>(got));
+    message.payload.assign(bytes, static_cast<std::size_t>(got));
     if (got == 0) return message;
     for (cmsghdr* part_header = CMSG_FIRSTHDR(&header); part_header != nullptr;
          part_header = CMSG_NXTHDR(&header, part_header)) {
