@@ -6,46 +6,56 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 MODULE = "github.com/opencontainers/runtime-tools"
 HERE = pathlib.Path(__file__).resolve().parent
-BUILD = HERE.parent / "build/conformance"
+BUILDS = HERE.parent / "build/conformance"
+# The Go modules that pin a version of the suite: the one that must hold, and the newest.
+MODULES = {"reference": HERE, "newest": HERE / "newest"}
 TIMEOUT = 60  # seconds for one program
-# Names that the suite gives its cgroups; container ids are UUIDs.
-ITS_CGROUPS = re.compile(r"(cgrouptest|testdir|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$")
+# Names that the suite gives its cgroups. Those of containers are UUIDs, which others may use too.
+ITS_OWN = re.compile(r"/(cgrouptest|testdir)(/|$)")
+A_UUID = re.compile(r"/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/|$)")
 
 
 class Unavailable(Exception):
     """The suite can't be built here; the message says why."""
 
 
-def go(*args, **environment):
+def go(*args, module=HERE, **environment):
     env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", **environment}
-    done = subprocess.run(["go", *args], cwd=HERE, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(["go", *args], cwd=module, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Unavailable(f"go {args[0]}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
     return done.stdout
 
 
-def build():
-    """Builds the programs into build/conformance/suite, once for each go.sum."""
-    stamp = BUILD / "stamp"
-    wanted = hashlib.sha256((HERE / "go.sum").read_bytes()).hexdigest()
+def pinned(version):
+    """The commit that a module pins, for people: "0105384f68e1"."""
+    return re.search(rf"{MODULE} (\S+)", (MODULES[version] / "go.mod").read_text())[1].rpartition("-")[2]
+
+
+def build(version):
+    """Builds the programs of a version, once for each go.sum; returns their directory."""
+    module, directory = MODULES[version], BUILDS / version
+    stamp = directory / "stamp"
+    wanted = hashlib.sha256((module / "go.sum").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
-        return BUILD / "suite"
+        return directory / "suite"
     if not shutil.which("go"):
         raise Unavailable("the go command is not installed (apt-get install golang-go)")
-    print("# building the OCI validation suite, once: some minutes", flush=True)
-    shutil.rmtree(BUILD, ignore_errors=True)
-    (BUILD / "suite").mkdir(parents=True)
-    go("mod", "download")
-    source = pathlib.Path(go("list", "-m", "-f", "{{.Dir}}", MODULE).strip())
-    go("build", "-ldflags=-s -w", "-o", f"{BUILD}/suite/", f"{MODULE}/validation/...")
-    go("build", "-ldflags=-s -w", "-o", f"{BUILD}/suite/", f"{MODULE}/cmd/runtimetest", CGO_ENABLED="0")
+    print(f"# building the OCI validation suite at {pinned(version)}, once: some minutes", flush=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "suite").mkdir(parents=True)
+    go("mod", "download", module=module)
+    source = pathlib.Path(go("list", "-m", "-f", "{{.Dir}}", MODULE, module=module).strip())
+    go("build", "-ldflags=-s -w", "-o", f"{directory}/suite/", f"{MODULE}/validation/...", module=module)
+    go("build", "-ldflags=-s -w", "-o", f"{directory}/suite/", f"{MODULE}/cmd/runtimetest", module=module, CGO_ENABLED="0")
     for rootfs in source.glob("rootfs-*.tar.gz"):
-        shutil.copy(rootfs, BUILD / "suite")
+        shutil.copy(rootfs, directory / "suite")
     stamp.write_text(wanted)
-    return BUILD / "suite"
+    return directory / "suite"
 
 
 def programs(directory):
@@ -69,6 +79,15 @@ def judge(program, code, output):
     return "pass"
 
 
+def evidence(verdict, output):
+    """The line of a failing program's output that says most about why, at most 160 characters."""
+    if verdict == "pass":
+        return ""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith("not ok")] or [line for line in lines if '"error"' in line]
+    return (telling or lines[-1:] or [""])[0][:160]
+
+
 def run_program(directory, program, runtime, scratch):
     """Runs one program in its own mount namespace, with a /dev/null and a scratch directory of its own. Returns (verdict, output)."""
     prepare = ('mount -t tmpfs tmpfs "$1" && mknod -m 666 "$1/null" c 1 3 && mount --bind "$1/null" /dev/null && '
@@ -87,18 +106,45 @@ def run_program(directory, program, runtime, scratch):
     return judge(program, code, output), output
 
 
-def clean_up(children, hierarchies):
-    """Kills what a program left running and removes its cgroups; this process is the subreaper."""
+def cgroups(hierarchies, pattern):
+    """Existing cgroup directories whose path matches pattern, innermost first."""
+    return [path for top in hierarchies() for path, _, _ in os.walk(top, topdown=False) if pattern.search(path.removeprefix(str(top)))]
+
+
+def remove_cgroup(path):
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass  # Not empty or gone: not ours to force.
+
+
+def clear_before(hierarchies):
+    """Ends what an interrupted run left in the suite's own cgroups: its programs find them populated and fail."""
+    found = cgroups(hierarchies, ITS_OWN)
+    for path in found:
+        for pid in map(int, pathlib.Path(path, "cgroup.procs").read_text().split()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    end = time.monotonic() + 2
+    while found and time.monotonic() < end:
+        for path in found:
+            remove_cgroup(path)
+        found = [path for path in found if os.path.isdir(path)]
+        time.sleep(0.01)
+    if found:
+        print(f"# left by an earlier run and not removable: {' '.join(found)}", flush=True)
+    return set(cgroups(hierarchies, A_UUID))
+
+
+def clean_up(children, hierarchies, before):
+    """Kills what the programs left running and removes their cgroups; this process is the subreaper. before: what clear_before saw."""
     for pid in children():
         try:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
-    for top in hierarchies():
-        for path, _, _ in os.walk(top, topdown=False):
-            if ITS_CGROUPS.search(path):
-                try:
-                    os.rmdir(path)
-                except OSError:
-                    pass
+    for path in cgroups(hierarchies, ITS_OWN) + [path for path in cgroups(hierarchies, A_UUID) if path not in before]:
+        remove_cgroup(path)

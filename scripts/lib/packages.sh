@@ -2,7 +2,9 @@
 
 build_packages=(build-essential meson ninja-build pkg-config git ccache musl-dev linux-libc-dev libseccomp-dev libsystemd-dev libcap-dev libyajl-dev
   libyaml-dev libmnl-dev libfmt-dev libtomlplusplus-dev)
-test_packages=(libboost-test-dev clang-format codespell python3 busybox-static iproute2 util-linux uidmap)
+test_packages=(libboost-test-dev clang-format codespell mandoc python3 busybox-static iproute2 procps util-linux uidmap)
+# The conformance suite is a Go module; any go command will do.
+command -v go >/dev/null || test_packages+=(golang-go ca-certificates)
 
 # missing_packages NAME...: prints those that are not installed.
 missing_packages() {
