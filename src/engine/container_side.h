@@ -31,8 +31,9 @@ struct ContainerSide {
     spec::State state;                                      ///< For hooks.
     const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.
 
-    sys::Fd root;  ///< The container's root directory.
-    sys::Fd dev;   ///< Its /dev, once devices are made.
+    sys::Fd root;               ///< The container's root directory.
+    sys::Fd dev;                ///< Its /dev, once devices are made.
+    bool host_is_peer = false;  ///< What is unmounted outside of the root may be unmounted on the host too.
     sys::PseudoTerminal terminal;
     bool entered = false;                   ///< The working directory is entered and checked.
     security::CapabilitySets capabilities;  ///< What the program gets.

@@ -17,11 +17,10 @@
 namespace gpurun::engine {
 namespace {
 
-// pivot_root refuses a root whose parent mount is shared: walk up to the mount point that the root lies on.
+// pivot_root refuses a root that is shared or whose parent mount is. The bind that becomes the root is a copy of the
+// mount that the directory lies on and lies upon it: that may be the directory itself (an engine's overlay) or above.
 void make_parent_private(const std::string& root) {
-    std::string path = root;
-    for (;;) {
-        path = std::string(parent_of(path));
+    for (std::string path = root;; path = std::string(parent_of(path))) {
         const char* mount_point = path.empty() ? "/" : path.c_str();
         if (::mount(nullptr, mount_point, nullptr, MS_PRIVATE, nullptr) == 0) return;
         if (errno != EINVAL || path.empty()) throw Error(errno, format("make the mount of {} private", root));
@@ -55,6 +54,7 @@ void mask_directory(ContainerSide& side, sys::FdRef target, const std::string& l
 
 void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step) {
     if (!step.shares_mounts) sys::set_propagation("/", step.propagation);
+    side.host_is_peer = (step.propagation & MS_SHARED) != 0 || (step.propagation & MS_REC) == 0;
     if (!step.shares_mounts && (step.propagation & MS_SHARED) != 0) make_parent_private(step.path);
     if (::mount(step.path.c_str(), step.path.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
         throw Error(errno, "bind " + step.path);
@@ -73,9 +73,16 @@ void change_root(ContainerSide& side, const plan::step::ChangeRoot& step) {
         if (::chdir("/") != 0) throw Error(errno, "chdir /");
         return;
     }
-    // The old root ends up over the new one at ".": slave, so that unmounting it there unmounts nothing on the host.
+    const sys::Fd old_root = side.host_is_peer ? sys::open("/", O_PATH | O_DIRECTORY) : sys::Fd();
+    // The old root ends up over the new one at ".".
     if (::syscall(SYS_pivot_root, ".", ".") != 0) throw Error(errno, "pivot_root");
-    if (::mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) throw Error(errno, "make the old root slave");
+    if (old_root) {
+        // Slave, so that unmounting it unmounts nothing on the host. Only it: below the new root are volumes that stay
+        // shared.
+        if (::fchdir(old_root.get()) != 0) throw Error(errno, "fchdir");
+        if (::mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
+            throw Error(errno, "make the old root slave");
+    }
     if (::umount2(".", MNT_DETACH) != 0) throw Error(errno, "unmount the old root");
     if (::chdir("/") != 0) throw Error(errno, "chdir /");
 }

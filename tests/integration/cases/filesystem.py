@@ -193,6 +193,29 @@ def _(t):
         subprocess.run(["umount", "-R", volume], check=True)
 
 
+@case("what a container mounts in a shared volume is seen on the host, whose own mounts stay", modes=("v1",))
+def _(t):
+    import subprocess
+    volume = t.directory / "volume"
+    (volume / "in").mkdir(parents=True)
+    subprocess.run(["mount", "--bind", volume, volume], check=True)
+    subprocess.run(["mount", "--make-shared", volume], check=True)
+    try:
+        for value in ("shared", "rshared", "slave", "rslave", None):
+            c = t.container("sh", "-c", "mount -t tmpfs tmpfs /volume/in")
+            c.add_capability("CAP_SYS_ADMIN")
+            c.mount("/volume", "bind", volume, "rbind", "rshared")
+            c.linux["rootfsPropagation"] = value
+            before = set(open("/proc/self/mountinfo"))
+            succeeds(c.run())
+            gone = [line for line in before - set(open("/proc/self/mountinfo")) if str(t.directory) not in line]
+            equal(gone, [], "unmounted on the host")
+            seen = subprocess.run(["umount", volume / "in"]).returncode == 0
+            equal(seen, value in ("shared", "rshared", "slave"), f"mounted on the host with rootfsPropagation {value}")
+    finally:
+        subprocess.run(["umount", "-l", volume], check=True)
+
+
 @case("rootfsPropagation is applied to the container's root", runc="applies it before the root is switched, up to 1.1")
 def _(t):
     for value, mark in (("shared", "shared:"), ("unbindable", "unbindable"), ("private", "rw")):
@@ -201,6 +224,20 @@ def _(t):
         root = [line for line in succeeds(c.run()).out.splitlines() if line.split()[4] == "/"][0]
         contains(root, mark)
         equal("shared:" in root, value == "shared", root)
+
+
+@case("a root that is itself a mount, as engines' overlays are, may have shared propagation")
+def _(t):
+    import subprocess
+    c = t.container("sh", "-c", "mount -t tmpfs tmpfs /tmp && echo mounted")
+    c.add_capability("CAP_SYS_ADMIN")
+    c.linux["rootfsPropagation"] = "shared"
+    subprocess.run(["mount", "--bind", c.rootfs, c.rootfs], check=True)
+    subprocess.run(["mount", "--make-shared", c.rootfs], check=True)
+    try:
+        equal(succeeds(c.run()).out, "mounted\n")
+    finally:
+        subprocess.run(["umount", "-l", c.rootfs], check=True)
 
 
 @case("/proc, /sys and /dev/mqueue are the container's own")
