@@ -14,6 +14,7 @@
 #include <cerrno>
 
 #include "sys/file.h"
+#include "sys/own_program.h"
 
 extern char** environ;
 
@@ -31,8 +32,8 @@ bool cannot_be_written(sys::FdRef self) {
            (facts.stx_attributes & STATX_ATTR_VERITY) != 0;
 }
 
-sys::Fd sealed_copy(sys::FdRef self) {
-    sys::Fd copy(static_cast<int>(::syscall(SYS_memfd_create, "gpurun", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
+sys::Fd sealed_copy(sys::FdRef self, const std::string& name) {
+    sys::Fd copy(static_cast<int>(::syscall(SYS_memfd_create, name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING)));
     if (!copy) throw Error(errno, "memfd_create");
     auto left = static_cast<std::size_t>(sys::stat_fd(self).st_size);
     while (left > 0) {
@@ -67,9 +68,12 @@ void protect_binary(char** argv) {
     const sys::Fd self = sys::open("/proc/self/exe", O_RDONLY);
     errno = 0;
     if (cannot_be_written(self)) return;
-    if (const sys::Fd mount = read_only_mount(self))
+    std::string program = sys::try_read_link(sys::FdRef(AT_FDCWD), "/proc/self/exe").value_or("");
+    if (const sys::Fd mount = read_only_mount(self)) {
+        if (!program.empty()) argv[0] = program.data();  // by which own_program() finds it again
         ::syscall(SYS_execveat, mount.get(), "", argv, environ, AT_EMPTY_PATH);
-    const sys::Fd copy = sealed_copy(self);
+    }
+    const sys::Fd copy = sealed_copy(self, sys::copy_name(program));
     ::syscall(SYS_execveat, copy.get(), "", argv, environ, AT_EMPTY_PATH);
     throw Error(errno, "execute the runtime's protected copy");
 }

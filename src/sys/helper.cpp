@@ -1,22 +1,21 @@
 #include "sys/helper.h"
 
-#include <fcntl.h>
 #include <gpurun/error.h>
 
 #include "base/text.h"
 #include "sys/file.h"
+#include "sys/own_program.h"
 
 namespace gpurun::sys {
 namespace {
 
 std::string find_helper() {
-    // A protected binary runs from memory: the link then names no file, and argv[0] is no authority.
-    const std::string self = try_read_link(FdRef(AT_FDCWD), "/proc/self/exe").value_or("");
-    const std::string directory(parent_of(self));
-    for (const std::string& candidate :
-         {directory + "/gpurun-helper", directory + "/../helper/gpurun-helper", directory + "/../libexec/gpurun-helper",
-          std::string("/usr/libexec/gpurun-helper"), std::string("/usr/local/libexec/gpurun-helper")})
-        if (candidate.starts_with('/') && exists(candidate)) return candidate;
+    const std::string program = own_program();
+    if (program.starts_with('/'))
+        for (const char* place : {"/gpurun-helper", "/../helper/gpurun-helper", "/../libexec/gpurun-helper"})
+            if (std::string candidate = std::string(parent_of(program)) + place; exists(candidate)) return candidate;
+    for (const char* place : {"/usr/libexec/gpurun-helper", "/usr/local/libexec/gpurun-helper"})
+        if (exists(place)) return place;
     throw Error("gpurun-helper is not installed; it belongs into /usr/libexec or beside gpurun");
 }
 
