@@ -10,7 +10,9 @@
 #include "base/table.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/completion.h"
 #include "cli/protect.h"
+#include "cli/shim.h"
 
 namespace gpurun::cli {
 namespace {
@@ -40,6 +42,21 @@ const Command* all[] = {&create_command, &run_command,   &start_command,  &exec_
                         &delete_command, &pause_command, &resume_command, &update_command, &events_command,
                         &state_command,  &list_command,  &ps_command,     &spec_command,   &features_command,
                         &plan_command,   &setup_command};
+
+// For the packages' sake, not for users: --help leaves it out.
+int print_completion(const container::Context&, const Arguments& arguments) {
+    print(completion(arguments.positionals.at(0), all, global_options));
+    return 0;
+}
+const Command completion_command{.name = "completion",
+                                 .usage = "bash|zsh|fish",
+                                 .summary = "print a shell's completion script",
+                                 .options = {},
+                                 .order = Order::any,
+                                 .fewest = 1,
+                                 .most = 1,
+                                 .protects = false,
+                                 .run = print_completion};
 
 template <typename Value, std::size_t Size>
 Value choice(const Arguments& arguments, const char* option, const Name<Value> (&table)[Size]) {
@@ -89,6 +106,7 @@ container::Context context_of(const Arguments& arguments) {
 const Command& find_command(const std::string& name) {
     for (const Command* command : all)
         if (name == command->name) return *command;
+    if (name == completion_command.name) return completion_command;
     throw Error(format("unknown command \"{}\"; gpurun --help lists them", name));
 }
 
@@ -128,6 +146,7 @@ int exit_status(const Error& error, int failure) {
 int run_main(int argc, char** argv) {
     int failure = 1;
     try {
+        if (const auto status = run_as_named(argc, argv)) return *status;
         return run_command_line(argc, argv, failure);
     } catch (const Error& error) {
         log::error(error.text());

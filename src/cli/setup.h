@@ -18,8 +18,8 @@ struct Registration {
 /// daemon.json. Throws Error("FILE:LINE:COLUMN: …") when it is not one. "" is an absent file.
 std::string register_with_docker(std::string_view text, const Registration& registration);
 
-/// containerd's config.toml, version 2 or 3 (containerd 1.x and 2.x), for CRI and thereby Kubernetes. Throws Error
-/// naming file and line for what is not TOML, for version 1 and for tables written inline.
+/// containerd's config.toml, version 1, 2 or 3 (containerd 1.x and 2.x), for CRI and thereby Kubernetes. Throws Error
+/// naming file and line for what is not TOML and for tables written inline.
 std::string register_with_containerd(std::string_view text, const Registration& registration);
 
 /// The drop-ins of CRI-O and of Podman, which are gpurun's alone. \a text: what is there now; throws Error when

@@ -3,12 +3,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <climits>
+#include <cstdlib>
 #include <string>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/setup.h"
 #include "sys/file.h"
+#include "sys/own_program.h"
 
 namespace gpurun::cli {
 namespace {
@@ -23,12 +27,13 @@ struct Engine {
     std::string_view name;
     const char* file;
     std::string (*edit)(std::string_view text, const Registration& registration);
-    const char* after;  ///< What makes the engine read it.
+    const char* after;           ///< What makes the engine read it.
+    const char* link = nullptr;  ///< A name for gpurun without which the engine does not offer GPUs.
 };
 
 constexpr Engine engines[] = {
-    {"docker", "/etc/docker/daemon.json", register_with_docker,
-     "systemctl reload docker, or restart it where the default changed"},
+    {"docker", "/etc/docker/daemon.json", register_with_docker, "systemctl restart docker",
+     "/usr/local/bin/nvidia-container-runtime-hook"},
     {"containerd", "/etc/containerd/config.toml", register_with_containerd, "systemctl restart containerd"},
     {"crio", "/etc/crio/crio.conf.d/99-gpurun.conf", register_with_crio, "systemctl restart crio"},
     {"podman", "/etc/containers/containers.conf.d/99-gpurun.conf", register_with_podman, ""}};
@@ -43,9 +48,9 @@ const Engine& find_engine(const std::string& name) {
 }
 
 std::string own_program() {
-    const auto path = sys::try_read_link(sys::FdRef(AT_FDCWD), "/proc/self/exe");
-    if (!path || !path->starts_with('/')) throw Error("the path of this program is not known; give it with --program");
-    return *path;
+    std::string path = sys::own_program();
+    if (!path.starts_with('/')) throw Error("the path of this program is not known; give it with --program");
+    return path;
 }
 
 /// Writes the new text beside the old one, which stays as FILE~, and puts it in its place at once.
@@ -63,6 +68,44 @@ void replace(const std::string& file, const std::optional<std::string>& before, 
         throw Error(errno, format("unlink({})", file));
 }
 
+// Where services look for programs.
+constexpr const char* program_folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                           "/usr/bin",        "/sbin",          "/bin"};
+
+bool is_ours(const std::string& link) {
+    const auto target = sys::try_read_link(sys::FdRef(AT_FDCWD), link);
+    return target && base_name(*target) == "gpurun";
+}
+
+/// Makes or removes the engine's name for gpurun; what it did, or "". A program of that name that is not gpurun stays:
+/// the engine only wants to see it, gpurun does its work either way.
+std::string set_link(const Engine& engine, const Registration& registration, bool dry_run) {
+    if (engine.link == nullptr) return {};
+    const std::string link = engine.link, name(base_name(link));
+    const auto target = sys::try_read_link(sys::FdRef(AT_FDCWD), link);
+    if (registration.remove) {
+        if (!is_ours(link)) return {};
+        if (!dry_run && ::unlink(link.c_str()) != 0) throw Error(errno, format("unlink({})", link));
+        return format("{}: removed {}\n", engine.name, link);
+    }
+    if (target == registration.program) return {};
+    for (const std::string folder : program_folders)
+        if (sys::exists(folder + "/" + name) && !is_ours(folder + "/" + name)) return {};
+    if (dry_run) return format("{}: would link {} to {}\n", engine.name, link, registration.program);
+    sys::make_directories(std::string(parent_of(link)));
+    const std::string fresh = link + "~";
+    ::unlink(fresh.c_str());
+    if (::symlink(registration.program.c_str(), fresh.c_str()) != 0 || ::rename(fresh.c_str(), link.c_str()) != 0)
+        throw Error(errno, format("link {}", link));
+    return format("{}: linked {} to {}, so that docker run --gpus works\n", engine.name, link, registration.program);
+}
+
+/// A configuration that is a symbolic link stays one: its target is edited.
+std::string real_file(const std::string& file) {
+    char path[PATH_MAX];
+    return ::realpath(file.c_str(), path) != nullptr ? path : file;
+}
+
 int setup(const container::Context&, const Arguments& arguments) {
     const Engine& engine = find_engine(arguments.positionals.at(0));
     Registration registration{.file = arguments.optional("file").value_or(engine.file),
@@ -75,18 +118,25 @@ int setup(const container::Context&, const Arguments& arguments) {
             format("--program {}: want an absolute path, engines start it from anywhere", registration.program));
     if (registration.is_default && registration.remove) throw Error("--default and --remove exclude each other");
 
-    // A configuration that is a symbolic link stays one: its target is edited.
-    std::string file = registration.file;
-    if (const auto target = sys::try_read_link(sys::FdRef(AT_FDCWD), file))
-        file = target->starts_with('/') ? *target : format("{}/{}", parent_of(file), *target);
+    const std::string file = real_file(registration.file);
     std::optional<std::string> before;
     if (sys::exists(file)) before = sys::read_file(file);
     const std::string after = engine.edit(before.value_or(""), registration);
-    if (arguments.has("dry-run")) return print(after), 0;
-    if (after == before.value_or("")) return print(format("{}: {} is as wanted already\n", engine.name, file)), 0;
-    replace(file, before, after);
-    print(format("{}: {} {}{}\n", engine.name, after.empty() ? "removed" : "wrote", file,
-                 before ? format("; before: {}~", file) : ""));
+    if (arguments.has("dry-run")) {
+        print(after);
+        if (const std::string link = set_link(engine, registration, true); !link.empty())
+            log::warning("{}", trim(link));
+        return 0;
+    }
+    const std::string linked = set_link(engine, registration, false);
+    if (after == before.value_or("")) {
+        print(linked.empty() ? format("{}: {} is as wanted already\n", engine.name, file) : linked);
+        if (linked.empty()) return 0;
+    } else {
+        replace(file, before, after);
+        print(format("{}{}: {} {}{}\n", linked, engine.name, after.empty() ? "removed" : "wrote", file,
+                     before ? format("; before: {}~", file) : ""));
+    }
     if (*engine.after != '\0') print(format("To use it: {}\n", engine.after));
     return 0;
 }

@@ -38,10 +38,11 @@ std::string_view value_of(std::string_view text, const TomlStatement& statement)
 TomlPath containerd_table(std::string_view text, const Statements& statements, const std::string& file) {
     const TomlStatement* version = find(statements, Kind::value, {"version"});
     const std::string_view number = version == nullptr ? "1" : value_of(text, *version);
+    if (number == "1") return {"plugins", "cri", "containerd"};
     if (number == "2") return {"plugins", "io.containerd.grpc.v1.cri", "containerd"};
     if (number == "3") return {"plugins", "io.containerd.cri.v1.runtime", "containerd"};
     throw Error(
-        format("{}: configuration version {} is not supported, only 2 and 3; `containerd config migrate` prints one",
+        format("{}: configuration version {} is not supported, only 1, 2 and 3; `containerd config migrate` prints one",
                file, number));
 }
 

@@ -33,7 +33,9 @@ std::string register_with_podman(std::string_view text, const Registration& regi
     if (registration.is_default) content += "runtime = \"gpurun\"\n";
     content +=
         "runtime_supports_json = [\"crun\", \"runc\", \"kata\", \"runsc\", \"youki\", \"krun\", \"gpurun\"]\n"
-        "runtime_supports_nocgroups = [\"crun\", \"krun\", \"gpurun\"]\n";
+        "runtime_supports_nocgroups = [\"crun\", \"krun\", \"gpurun\"]\n"
+        "runtime_supports_nocgroup = [\"crun\", \"krun\", \"gpurun\"]  # which of the two is read depends on Podman's "
+        "version\n";
     content += format("\n[engine.runtimes]\ngpurun = [\"{}\"]\n", registration.program);
     return owned(text, registration, content);
 }

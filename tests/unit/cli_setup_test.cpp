@@ -89,6 +89,18 @@ BOOST_AUTO_TEST_CASE(containerd_comments_and_other_tables_stay) {
     BOOST_TEST(register_with_containerd(after, as_default) == after);
 }
 
+BOOST_AUTO_TEST_CASE(containerd_file_without_a_version_is_version_1) {
+    const std::string before = "disabled_plugins = []\n";
+    const std::string after = register_with_containerd(before, as_default);
+    BOOST_TEST(after == before +
+                            "\n[plugins.cri.containerd.runtimes.gpurun]\n"
+                            "  runtime_type = \"io.containerd.runc.v2\"\n\n"
+                            "[plugins.cri.containerd.runtimes.gpurun.options]\n"
+                            "  BinaryName = \"/usr/sbin/gpurun\"\n\n"
+                            "[plugins.cri.containerd]\n  default_runtime_name = \"gpurun\"\n");
+    BOOST_TEST(register_with_containerd(after, as_default) == after);
+}
+
 BOOST_AUTO_TEST_CASE(containerd_registration_is_removed_without_a_trace) {
     const std::string before =
         "version = 2\n\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\n  snapshotter = \"x\"\n";
@@ -104,7 +116,7 @@ BOOST_AUTO_TEST_CASE(containerd_table_without_the_key_gets_it) {
 }
 
 BOOST_AUTO_TEST_CASE(containerd_files_that_cannot_be_edited_are_refused_by_line) {
-    BOOST_TEST(failure(register_with_containerd, "disabled_plugins = []\n").find("version 1") != std::string::npos);
+    BOOST_TEST(failure(register_with_containerd, "version = 4\n").find("version 4") != std::string::npos);
     BOOST_TEST(failure(register_with_containerd, "version = 2\nx = \"open\n").starts_with("f:2: this is not TOML"));
     BOOST_TEST(failure(register_with_containerd, "version = 2\nx = [1,\n").find("expected ']'") != std::string::npos);
     BOOST_TEST(failure(register_with_containerd, "version = 2\n[plugins\n").starts_with("f:2:"));
