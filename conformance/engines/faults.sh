@@ -8,7 +8,8 @@ runtime_state() { echo "$work/dexec/runtime-runc"; }
 # Nothing of the containers is left: no cgroup, no state, no process of the runtime.
 nothing_left() {
   local left
-  left=$(find /sys/fs/cgroup -type d -path "*/$cgroups/*" 2>/dev/null | head -n 3; ls "$(runtime_state)/moby" 2>/dev/null; inside pgrep -x "$(basename "$runtime")")
+  left=$(find /sys/fs/cgroup -type d -path "*/$cgroups/*" 2>/dev/null | head -n 3; ls "$(runtime_state)/moby" 2>/dev/null; inside pgrep "$(basename "$runtime")"
+    inside grep -c "$work/dexec/.*/rootfs" /proc/mounts | grep -v '^0$')
   if [ -n "$left" ]; then
     echo "left: $left"
     return 1

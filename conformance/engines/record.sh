@@ -1,6 +1,7 @@
 # Scenarios and their results; sourced. Needs $results, $log, $engine, $runtime_name.
 
-# check NAME CODE PATTERN COMMAND...: one scenario: COMMAND ends with CODE (or "any" failure: !0) and prints a match of PATTERN.
+# check NAME CODE PATTERN COMMAND...: one scenario: COMMAND ends with CODE (!0: any failure) and prints a match of PATTERN. A failure that
+# is wanted must have the same code and message on every runtime.
 check() {
   local name=$1 wanted_code=$2 pattern=$3 output code
   shift 3
@@ -14,7 +15,10 @@ check() {
   local verdict=pass
   if [ "$wanted_code" = '!0' ]; then [ "$code" != 0 ] || verdict=fail; else [ "$code" = "$wanted_code" ] || verdict=fail; fi
   grep -qE -- "$pattern" <<<"$output" || verdict=fail
-  printf '%s\t%s\t%s\t%s\t%s\n' "$engine" "$name" "$runtime_name" "$verdict" "$(head -c 300 <<<"$output" | tr '\n\t' '  ')" >>"$results"
+  local kind=works
+  if [ "$wanted_code" != 0 ]; then kind=refused; fi
+  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$engine" "$name" "$runtime_name" "$verdict" $kind "$code" \
+    "$(head -c 600 <<<"$output" | tr '\n\t' '  ')" >>"$results"
   [ $verdict = pass ] || echo "  $engine $runtime_name $name: exit code $code, output: $(head -c 400 <<<"$output" | tr '\n' ' ')"
 }
 
@@ -30,10 +34,8 @@ expect() {
   fi
 }
 
-# scenario NAME: runs the function scenario_NAME, which prints "" and succeeds, or says what went wrong.
-scenario() {
-  check "$1" 0 '' "scenario_$1"
-}
+# scenario NAME: runs the function scenario_NAME, which succeeds, or says what went wrong.
+scenario() { check "$1" 0 '' "scenario_$1"; }
 
 # limited COMMAND...: a program has a minute; a function's own steps have theirs.
 limited() { if [ "$(type -t "$1")" = function ]; then "$@"; else timeout 60 "$@"; fi; }
@@ -49,4 +51,11 @@ eventually() {
     fi
     sleep 0.1
   done
+}
+
+# prints PATTERN COMMAND...: the command's output matches; for eventually.
+prints() {
+  local pattern=$1
+  shift
+  "$@" 2>&1 | grep -qE -- "$pattern"
 }

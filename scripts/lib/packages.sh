@@ -5,6 +5,8 @@ build_packages=(build-essential meson ninja-build pkg-config git ccache musl-dev
 test_packages=(libboost-test-dev clang-format codespell mandoc python3 busybox-static iproute2 procps util-linux uidmap)
 # The conformance suite is a Go module; any go command will do.
 command -v go >/dev/null || test_packages+=(golang-go ca-certificates)
+engine_packages=(docker.io containerd podman buildah runc conmon iptables containernetworking-plugins uidmap tini busybox-static iproute2
+  procps bsdutils docker-compose python3 python3-grpcio)
 
 # missing_packages NAME...: prints those that are not installed.
 missing_packages() {
