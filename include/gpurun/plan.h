@@ -58,6 +58,9 @@ struct LimitCgroup {
 struct LimitDevices {
     std::vector<spec::DeviceRule> rules;
 };
+/// Makes the container's network namespace, with its loopback up, in a thread while the lane goes on; Clone waits for
+/// it, JoinNamespaces enters it.
+struct MakeNetwork {};
 /// Opens the namespaces that are joined by path, while the host's /proc is still in reach.
 struct OpenNamespaces {
     std::vector<spec::Namespace> namespaces;
@@ -237,17 +240,16 @@ struct Exec {
 
 }  // namespace step
 
-using Step =
-    std::variant<step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices,
-                 step::OpenNamespaces, step::Clone, step::MapIds, step::SetOomScore, step::JoinResctrl,
-                 step::MoveNetDevices, step::WritePidFile, step::SendPidfd, step::EnterCgroup, step::JoinNamespaces,
-                 step::Unshare, step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring,
-                 step::PrepareRoot, step::Mount, step::MapMounts, step::MountCgroup, step::MakeDevice, step::MakeLink,
-                 step::EditRootfs, step::OpenTerminal, step::ChangeRoot, step::SetRootPropagation, step::MakeReadonly,
-                 step::Mask, step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality,
-                 step::SetScheduler, step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits,
-                 step::SetLabel, step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,
-                 step::EnterDirectory, step::BecomeUser, step::PrepareProgram, step::Exec>;
+using Step = std::variant<
+    step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices,
+    step::MakeNetwork, step::OpenNamespaces, step::Clone, step::MapIds, step::SetOomScore, step::JoinResctrl,
+    step::MoveNetDevices, step::WritePidFile, step::SendPidfd, step::EnterCgroup, step::JoinNamespaces, step::Unshare,
+    step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring, step::PrepareRoot, step::Mount,
+    step::MapMounts, step::MountCgroup, step::MakeDevice, step::MakeLink, step::EditRootfs, step::OpenTerminal,
+    step::ChangeRoot, step::SetRootPropagation, step::MakeReadonly, step::Mask, step::SetHostname, step::SetDomainname,
+    step::SetSysctl, step::SetPersonality, step::SetScheduler, step::SetIoPriority, step::SetMemoryPolicy,
+    step::SetCpuAffinity, step::SetRlimits, step::SetLabel, step::LoadSeccomp, step::SetNoNewPrivileges,
+    step::TakeTerminal, step::MakeDirectory, step::EnterDirectory, step::BecomeUser, step::PrepareProgram, step::Exec>;
 
 struct Plan {
     std::vector<Step> host, container;

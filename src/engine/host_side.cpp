@@ -17,6 +17,7 @@
 #include "engine/id_maps.h"
 #include "engine/launcher.h"
 #include "engine/net_devices.h"
+#include "engine/network.h"
 #include "engine/resctrl.h"
 #include "engine/seccomp_listener.h"
 #include "sys/file.h"
@@ -34,6 +35,7 @@ struct Lane {
     Started started{};
     sys::Fd channel{}, far_channel{};
     sys::Fd proc{};
+    std::optional<NewNetwork> network{};
     std::map<spec::NamespaceType, sys::Fd> namespaces{};
     std::map<std::string, sys::Fd> mapped_mounts{};
 
@@ -57,6 +59,7 @@ struct Lane {
     }
     void operator()(const step::LimitCgroup& s) { side.cgroup->apply(s.writes); }
     void operator()(const step::LimitDevices& s) { side.cgroup->set_devices(s.rules); }
+    void operator()(const step::MakeNetwork&) { network.emplace(proc); }
     void operator()(const step::OpenNamespaces& s) {
         for (const auto& ns : s.namespaces) {
             sys::Fd fd = sys::try_open(ns.path, O_RDONLY);
@@ -136,6 +139,7 @@ void Lane::clone(const step::Clone& s) {
                          .pid_namespace = !s.joins_pid  ? sys::FdRef()
                                           : side.target ? side.target
                                                         : namespaces.at(spec::NamespaceType::pid).ref()};
+    if (network) namespaces[spec::NamespaceType::network] = network->take();
     try {
         started.child = launch(request);
     } catch (const Error& error) {

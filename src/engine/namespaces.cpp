@@ -1,19 +1,16 @@
 #include <fcntl.h>
 #include <gpurun/error.h>
 #include <linux/keyctl.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/container_side.h"
+#include "engine/network.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -66,12 +63,7 @@ void set_time_offsets(ContainerSide& side, const plan::step::SetTimeOffsets& ste
 }
 
 void raise_loopback() {
-    const sys::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket) throw Error(errno, "socket");
-    ifreq request{};
-    std::memcpy(request.ifr_name, "lo", 3);
-    request.ifr_flags = IFF_UP | IFF_RUNNING;
-    if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) throw Error(errno, "raise lo");
+    if (const int failure = try_raise_loopback()) throw Error(failure, "raise lo");
 }
 
 void join_keyring(ContainerSide& side, const plan::step::JoinKeyring& step) {

@@ -17,6 +17,7 @@ struct Namespaces {
     std::vector<spec::Namespace> by_path;
     std::vector<NamespaceType> joined;
     bool joins_user = false, joins_pid = false;
+    bool network_ahead = false;  // made by the host's lane before the process
     bool has(NamespaceType type) const {
         return (cloned & spec::clone_flag(type)) != 0 || (unshared & spec::clone_flag(type)) != 0;
     }
@@ -39,6 +40,12 @@ Namespaces sort_namespaces(const spec::Linux& linux) {
         // precede the first task.
         const bool later = ns.type == NamespaceType::cgroup || ns.type == NamespaceType::time;
         (later ? sorted.unshared : sorted.cloned) |= spec::clone_flag(ns.type);
+    }
+    // One that belongs to a user namespace is made in it.
+    if ((sorted.cloned & CLONE_NEWNET) != 0 && (sorted.cloned & CLONE_NEWUSER) == 0 && !sorted.joins_user) {
+        sorted.cloned &= ~static_cast<std::uint64_t>(CLONE_NEWNET);
+        sorted.network_ahead = true;
+        sorted.joined.push_back(NamespaceType::network);
     }
     return sorted;
 }
@@ -70,7 +77,9 @@ std::vector<step::Mount> mounts_mapped_by_host(const std::vector<Step>& containe
 std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Options& options,
                             const Namespaces& namespaces, const std::vector<Step>& container) {
     std::vector<Step> lane;
+    lane.reserve(16);
     const auto& linux = *spec.linux;
+    if (namespaces.network_ahead) lane.push_back(step::MakeNetwork{});
     if (!namespaces.by_path.empty()) lane.push_back(step::OpenNamespaces{namespaces.by_path});
     if (options.has_cgroup) add_cgroup(lane, spec, host);
     if (auto mapped = mounts_mapped_by_host(container); !mapped.empty())
@@ -118,6 +127,7 @@ void add_namespaces(std::vector<Step>& lane, const spec::Spec& spec, const Host&
 std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const Options& options,
                                  const Namespaces& namespaces, const gpu::RootfsEdits& edits) {
     std::vector<Step> lane;
+    lane.reserve(64 + spec.mounts.size() + spec.linux->devices.size());
     add_namespaces(lane, spec, host, options, namespaces);
     add_root_and_mounts(lane, spec, host, options);
     const bool terminal = spec.process && spec.process->terminal;

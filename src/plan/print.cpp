@@ -70,6 +70,7 @@ struct Describer {
         return "limit " + list(s.writes, [](const auto& write) { return format("{}={}", write.file, write.value); });
     }
     std::string operator()(const step::LimitDevices& s) const { return "limit devices: " + list(s.rules, rule_text); }
+    std::string operator()(const step::MakeNetwork&) const { return "make a network namespace beside"; }
     std::string operator()(const step::OpenNamespaces& s) const {
         return "open namespaces " +
                list(s.namespaces, [](const auto& ns) { return format("{}={}", spec::spec_name(ns.type), ns.path); });
