@@ -94,6 +94,7 @@ void await_start(ContainerSide& side) {
     if (!side.start_listener) throw Error("no socket to await start on");
     handle_ending_signals([](int signal) { ::_exit(128 + signal); });
     side.channel.reset();
+    sys::forget_program_pages();
     int connection = -1;
     while ((connection = ::accept4(side.start_listener.get(), nullptr, nullptr, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED) throw Error(errno, "accept");

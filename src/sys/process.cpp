@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <gpurun/error.h>
+#include <link.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -100,6 +102,22 @@ void reset_signals() noexcept {
         if (signal != SIGKILL && signal != SIGSTOP) ::syscall(SYS_rt_sigaction, signal, &action, nullptr, 8);
     const std::uint64_t none = 0;
     ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, 8);
+}
+
+void forget_program_pages() noexcept {
+    const auto forget = [](dl_phdr_info* object, std::size_t, void*) {
+        const auto page = static_cast<std::uintptr_t>(::getpagesize());
+        for (int at = 0; at < object->dlpi_phnum; ++at) {
+            const auto& segment = object->dlpi_phdr[at];
+            // What can be written may have been.
+            if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+            const auto begin = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
+            const auto end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
+            ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+        }
+        return 1;  // The program is the first object.
+    };
+    ::dl_iterate_phdr(forget, nullptr);
 }
 
 namespace {

@@ -72,4 +72,8 @@ struct Program {
 /// executed.
 Finished run_program(const Program& program);
 
+/// Gives back what of this program's own file is in memory; it comes again as it is used. For a process that may wait
+/// long.
+void forget_program_pages() noexcept;
+
 }  // namespace gpurun::sys
