@@ -31,6 +31,7 @@ struct Record {
     std::string socket;     ///< Where init waits for `start`, in ROOT; exists until then.
     cgroup::Location cgroup;
     std::string resctrl_group;   ///< Absolute directory that delete removes.
+    bool own_pids = false;       ///< A pid namespace of its own: no process of it outlives its init.
     bool shares_mounts = false;  ///< No mount namespace of its own: delete unmounts its root.
     bool has_poststart = false, has_poststop = false;
     std::map<std::string, std::string> annotations;

@@ -89,6 +89,8 @@ state::Record new_record(const Prepared& prepared, bool run) {
         .socket = run ? "" : start_socket_name(prepared.options.id),
         .cgroup = prepared.host.cgroup,
         .annotations = spec.annotations};
+    const auto* pids = spec::find_namespace(*spec.linux, spec::NamespaceType::pid);
+    record.own_pids = pids != nullptr && pids->path.empty();
     record.shares_mounts = spec::find_namespace(*spec.linux, spec::NamespaceType::mount) == nullptr;
     record.has_poststart = spec.hooks && !spec.hooks->poststart.empty();
     record.has_poststop = spec.hooks && !spec.hooks->poststop.empty();

@@ -30,8 +30,19 @@ void end_process(const state::Record& record, cgroup::Manager& manager) {
     if (!record.cgroup.directories.empty() && !manager.processes().empty()) manager.kill(SIGKILL);
 }
 
-void clear(state::Store& store, const state::Record& record, cgroup::Manager& manager) {
-    manager.remove();
+// Strangers in the cgroup of a container whose own processes have gone are ended only by force.
+void remove_cgroup(const state::Record& record, cgroup::Manager& manager, bool force) {
+    try {
+        manager.remove();
+    } catch (const Error& error) {
+        if (!force || error.code != EBUSY) throw;
+        end_process(record, manager);
+        manager.remove();
+    }
+}
+
+void clear(state::Store& store, const state::Record& record, cgroup::Manager& manager, bool force) {
+    remove_cgroup(record, manager, force);
     if (record.shares_mounts) ::umount2(record.rootfs.c_str(), MNT_DETACH);
     if (!record.resctrl_group.empty()) ::rmdir(record.resctrl_group.c_str());
     spec::Hooks hooks;
@@ -68,11 +79,11 @@ void remove(const Context& context, const std::string& id, bool force) {
     } else if (status != spec::Status::stopped) {
         throw Error(format("cannot delete container {} that is not stopped: {}", id,
                            spec::name(current_status(store, record))));
-    } else if (force || !record.complete) {
-        // A create that was killed may have left its process.
+    } else if (!record.complete || (force && !record.own_pids)) {
+        // A create that was killed may have left its process; without a pid namespace others outlive init.
         end_process(record, *manager);
     }
-    clear(store, record, *manager);
+    clear(store, record, *manager, force);
 }
 
 }  // namespace gpurun::container

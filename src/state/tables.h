@@ -50,6 +50,7 @@ struct Fields<state::Record> {
                                       field<&Record::socket>("socket"),
                                       field<&Record::cgroup>("cgroup"),
                                       field<&Record::resctrl_group>("resctrlGroup"),
+                                      field<&Record::own_pids>("ownPids"),
                                       field<&Record::shares_mounts>("sharesMounts"),
                                       field<&Record::has_poststart>("hasPoststart"),
                                       field<&Record::has_poststop>("hasPoststop"),
