@@ -7,10 +7,18 @@
 #include <cstdlib>
 #include <cstring>
 
+// libstdc++'s prints the exception's demangled name: 50 KB of demangler for a line that nobody reads, since main
+// catches everything.
+namespace __gnu_cxx {
+void __verbose_terminate_handler();
+void __verbose_terminate_handler() { abort(); }
+}  // namespace __gnu_cxx
+
 extern "C" {
 char __libc_single_threaded = 1;
 
-// libgcc of GCC 12 and later finds exception frames by this call alone; glibc 2.35 defines it. There is one object: this binary.
+// libgcc of GCC 12 and later finds exception frames by this call alone; glibc 2.35 defines it. There is one object:
+// this binary.
 struct dl_find_object {
     unsigned long long flags;
     void* map_start;
