@@ -5,6 +5,9 @@
 //
 //   time GAP_US RAN ARG...              ARG... after GAP_US of idleness: "NANOSECONDS STATUS PROOFS"
 //   memory RAN ARG...                   "PEAK_KB STATUS PROOFS": the command's own VmHWM when it exits
+//   count ARG...                        "CALLS STATUS": system calls of the command and of the processes it makes,
+//   until they execute another
+//                                       program; of those that it leaves behind, until it ends
 //   output ARG...                       "STATUS TEXT", the output on one line
 //   parallel WORKERS COUNT RAN ARG...   COUNT commands, WORKERS at a time; "@" in ARG is a command's number:
 //   "NANOSECONDS FAILED PROOFS"
@@ -20,6 +23,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -138,6 +142,55 @@ void measure_memory(const Words& words) {
     printf("%ld\t%d\t%d\n", peak, status_of(status), await_proof(words[1]));
 }
 
+// Runs in a process of its own: when it ends, what it traced goes on untraced.
+long count_calls(char** arguments, int& status) {
+    const pid_t command = start(arguments, null_fd, true);
+    long calls = 0;
+    bool first = true;
+    std::set<pid_t> inside;  // Stopped at the entry of a call.
+    for (pid_t pid = 0; (pid = waitpid(-1, &status, __WALL)) > 0;) {
+        if (!WIFSTOPPED(status)) {
+            if (pid == command) return calls;
+            continue;
+        }
+        const int signal = WSTOPSIG(status), event = status >> 16;
+        int passed = 0;
+        if (first) {
+            ptrace(PTRACE_SETOPTIONS, pid, nullptr,
+                   PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+                       PTRACE_O_TRACEEXEC);
+            first = false;
+        } else if (signal == (SIGTRAP | 0x80)) {
+            if (inside.insert(pid).second)
+                ++calls;
+            else
+                inside.erase(pid);
+        } else if (event == PTRACE_EVENT_EXEC && pid != command) {
+            ptrace(PTRACE_DETACH, pid, nullptr, 0);
+            continue;
+        } else if (event == 0 && signal != SIGSTOP && signal != SIGTRAP) {
+            passed = signal;
+        }
+        ptrace(PTRACE_SYSCALL, pid, nullptr, passed);
+    }
+    return calls;
+}
+
+void report_calls(const Words& words) {
+    auto arguments = pointers(words, 1);
+    reap_orphans();
+    const pid_t tracer = fork();
+    if (tracer == 0) {
+        prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+        int status = 0;
+        const long calls = count_calls(arguments.data(), status);
+        printf("%ld\t%d\n", calls, status_of(status));
+        fflush(stdout);
+        _exit(0);
+    }
+    waitpid(tracer, nullptr, 0);
+}
+
 void collect_output(const Words& words) {
     auto arguments = pointers(words, 1);
     char path[] = "/tmp/gpurun-bench.XXXXXX";
@@ -205,6 +258,8 @@ int main() {
             time_command(words);
         else if (words[0] == "memory")
             measure_memory(words);
+        else if (words[0] == "count")
+            report_calls(words);
         else if (words[0] == "output")
             collect_output(words);
         else if (words[0] == "parallel")
