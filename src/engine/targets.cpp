@@ -29,7 +29,7 @@ sys::Fd file_at(sys::FdRef root, const std::string& path) {
         const Place place = place_at(root, wanted);
         if (sys::Fd made = sys::try_open_at(place.directory, place.name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
                                             sys::Resolve::anywhere, 0644))
-            return sys::open_at(place.directory, place.name, O_PATH | O_NOFOLLOW);
+            return made;
         const auto link = sys::try_read_link(place.directory, place.name);
         if (!link) throw Error(errno, "create " + wanted);
         wanted = clean_path(link->starts_with('/') ? *link : format("{}/{}", parent_of(wanted), *link));

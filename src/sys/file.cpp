@@ -69,23 +69,17 @@ Fd open(const std::string& path, int flags, unsigned mode) {
 }
 
 std::string read_all(FdRef file, std::string_view name, std::size_t limit) {
+    // In the image and never cleared: most files are far smaller.
+    static char chunk[32u << 10];
     std::string text;
-    std::size_t used = 0;
-    struct stat facts {};
-    // One spare byte lets a regular file be read with one read and one for its end.
-    text.resize(::fstat(file.get(), &facts) == 0 && facts.st_size > 0 ? static_cast<std::size_t>(facts.st_size) + 1
-                                                                      : 4096);
     for (;;) {
-        const auto got = ::read(file.get(), text.data() + used, text.size() - used);
+        const auto got = ::read(file.get(), chunk, sizeof chunk);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) throw Error(errno, format("read {}", name));
-        if (got == 0) break;
-        used += static_cast<std::size_t>(got);
-        if (used > limit) throw Error(EFBIG, format("read {}", name));
-        if (used == text.size()) text.resize(text.size() * 2);
+        if (got == 0) return text;
+        if (text.size() + static_cast<std::size_t>(got) > limit) throw Error(EFBIG, format("read {}", name));
+        text.append(chunk, static_cast<std::size_t>(got));
     }
-    text.resize(used);
-    return text;
 }
 
 std::string read_file_at(FdRef directory, const std::string& path, Resolve resolve, std::size_t limit) {
