@@ -67,6 +67,13 @@ struct Device {
     std::optional<std::uint32_t> file_mode, uid, gid;
 };
 
+/// Why something is among the edits, or why it is not; for `gpurun gpu explain`.
+struct Reason {
+    std::string subject;  ///< The path in the container or the name that the edit is about.
+    std::string why;
+    bool left_out = false;
+};
+
 /// The common currency of native discovery, CDI and emulated hooks (CDI containerEdits).
 struct Edits {
     std::vector<std::string> env;  ///< "NAME=value"; replaces the same name.
@@ -77,7 +84,10 @@ struct Edits {
     std::optional<spec::IntelRdt> intel_rdt;
     std::map<std::string, spec::NetDevice> net_devices;
     RootfsEdits rootfs;
+    std::optional<std::vector<Reason>> reasons;  ///< Where it is there, whoever adds an edit says why.
 };
+
+struct Trail;
 
 /// What the caller adds to the config's own requests.
 struct Options {
@@ -86,6 +96,7 @@ struct Options {
     std::string bundle;                ///< Absolute.
     bool rootless = false;             ///< mknod and module loading are not possible.
     bool only_devices = false;         ///< What the config itself asks for doesn't count.
+    Trail* trail = nullptr;            ///< Gets what was decided on the way, for explain(); start has none.
 };
 
 /// Finds the requests in \a spec, discovers, edits \a spec in place and returns the rest. Without a request it does

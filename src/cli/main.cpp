@@ -38,10 +38,10 @@ constexpr Name<cgroup::Driver> drivers[] = {{"cgroupfs", cgroup::Driver::cgroupf
                                             {"systemd", cgroup::Driver::systemd},
                                             {"disabled", cgroup::Driver::disabled}};
 
-const Command* all[] = {&create_command, &run_command,   &start_command,  &exec_command,   &kill_command,
-                        &delete_command, &pause_command, &resume_command, &update_command, &events_command,
-                        &state_command,  &list_command,  &ps_command,     &spec_command,   &features_command,
-                        &plan_command,   &setup_command};
+const Command* all[] = {&create_command, &run_command,   &start_command,  &exec_command,    &kill_command,
+                        &delete_command, &pause_command, &resume_command, &update_command,  &events_command,
+                        &state_command,  &list_command,  &ps_command,     &spec_command,    &features_command,
+                        &plan_command,   &setup_command, &gpu_command,    &cdi_hook_command};
 
 // For the packages' sake, not for users: --help leaves it out.
 int print_completion(const container::Context&, const Arguments& arguments) {
@@ -72,17 +72,21 @@ std::string version_text() {
     return format("gpurun version {}\ncommit: {}\nspec: {}\n", GPURUN_VERSION, GPURUN_COMMIT, spec::version);
 }
 
-std::string help_text() {
-    std::string text =
-        "gpurun runs OCI containers, with the GPU built in.\n\nUsage: gpurun [global options] COMMAND [options] "
-        "…\n\nCommands:\n";
-    for (const Command* command : all) text += format("  {:<12} {}\n", command->name, command->summary);
-    return text + "\nGlobal options:\n" + describe(global_options);
+std::string help_text(std::span<const Command* const> commands) {
+    std::string text = "Commands:\n";
+    for (const Command* command : commands) text += format("  {:<12} {}\n", command->name, command->summary);
+    return text;
 }
 
-std::string help_text(const Command& command) {
-    return format("gpurun {}: {}\n\nUsage: gpurun {} {}\n\n{}", command.name, command.summary, command.name,
-                  command.usage, describe(command.options));
+std::string help_text() {
+    return "gpurun runs OCI containers, with the GPU built in.\n\nUsage: gpurun [global options] COMMAND [options] "
+           "…\n\n" +
+           help_text(all) + "\nGlobal options:\n" + describe(global_options);
+}
+
+std::string help_text(const Command& command, const std::string& name) {
+    return format("gpurun {}: {}\n\nUsage: gpurun {} {}\n\n{}", name, command.summary, name, command.usage,
+                  command.children.empty() ? describe(command.options) : help_text(command.children));
 }
 
 void configure_log(const Arguments& arguments) {
@@ -103,20 +107,20 @@ container::Context context_of(const Arguments& arguments) {
     return context;
 }
 
-const Command& find_command(const std::string& name) {
-    for (const Command* command : all)
+const Command& find_command(std::span<const Command* const> commands, const std::string& program,
+                            const std::string& name) {
+    for (const Command* command : commands)
         if (name == command->name) return *command;
-    if (name == completion_command.name) return completion_command;
-    throw Error(format("unknown command \"{}\"; gpurun --help lists them", name));
+    throw Error(format("unknown command \"{}\"; {} --help lists them", name, program));
 }
 
-void check_count(const Command& command, const Arguments& arguments) {
+void check_count(const Command& command, const std::string& name, const Arguments& arguments) {
     const auto count = arguments.positionals.size();
     if (count >= command.fewest && count <= command.most) return;
     const bool exact = command.fewest == command.most;
-    throw Error(format("\"gpurun {}\" needs {} argument{}, got {}; usage: gpurun {} {}", command.name,
+    throw Error(format("\"gpurun {}\" needs {} argument{}, got {}; usage: gpurun {} {}", name,
                        exact ? format("exactly {}", command.fewest) : format("{} to {}", command.fewest, command.most),
-                       exact && command.fewest == 1 ? "" : "s", count, command.name, command.usage));
+                       exact && command.fewest == 1 ? "" : "s", count, name, command.usage));
 }
 
 int run_command_line(int argc, char** argv, int& failure) {
@@ -127,14 +131,23 @@ int run_command_line(int argc, char** argv, int& failure) {
         return global.positionals.empty() && !global.help ? 1 : 0;
     }
     configure_log(global);
-    const Command& command = find_command(global.positionals[0]);
-    failure = command.failure;
-    const int first = argc - static_cast<int>(global.positionals.size());
-    const Arguments arguments = parse(argc - first, argv + first, command.options, command.order);
-    if (arguments.help) return print(help_text(command)), 0;
-    check_count(command, arguments);
-    if (command.protects) protect_binary(argv);
-    return command.run(context_of(global), arguments);
+    // Where the words of the command begin that are not understood yet.
+    int first = argc - static_cast<int>(global.positionals.size());
+    std::string name = global.positionals[0];
+    const Command* command = name == completion_command.name ? &completion_command : &find_command(all, "gpurun", name);
+    while (!command->children.empty()) {
+        const Arguments words = parse(argc - first, argv + first, {}, Order::options_first);
+        if (words.help || words.positionals.empty()) return print(help_text(*command, name)), words.help ? 0 : 1;
+        first = argc - static_cast<int>(words.positionals.size());
+        command = &find_command(command->children, "gpurun " + name, words.positionals[0]);
+        name.append(" ").append(command->name);
+    }
+    failure = command->failure;
+    const Arguments arguments = parse(argc - first, argv + first, command->options, command->order);
+    if (arguments.help) return print(help_text(*command, name)), 0;
+    check_count(*command, name, arguments);
+    if (command->protects) protect_binary(argv);
+    return command->run(context_of(global), arguments);
 }
 
 // Shells' statuses for a program that is not there or may not be executed, for `run`.

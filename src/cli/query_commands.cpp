@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "cli/columns.h"
 #include "cli/command.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -26,37 +27,13 @@ std::string user_name(std::uint32_t uid) {
     return format("#{}", uid);
 }
 
-/// Columns as wide as their widest cell, three blanks apart, as runc's tables.
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::size_t> widths;
-    for (const auto& row : rows)
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            if (widths.size() <= i) widths.push_back(0);
-            widths[i] = std::max(widths[i], row[i].size());
-        }
-    std::string text;
-    for (const auto& row : rows) {
-        for (std::size_t i = 0; i < row.size(); ++i)
-            text +=
-                i + 1 == row.size() ? row[i] + "\n" : format("{:<{}}", row[i], std::max<std::size_t>(widths[i], 9) + 3);
-    }
-    return text;
-}
-
-std::string output_format(const Arguments& arguments) {
-    const std::string wanted = arguments.has("format") ? arguments.value("format") : "table";
-    if (wanted != "table" && wanted != "json")
-        throw Error(format("invalid format option \"{}\": want table or json", wanted));
-    return wanted;
-}
-
 int list(const container::Context& context, const Arguments& arguments) {
     const std::string wanted = output_format(arguments);
     if (!sys::exists(context.root)) {
         if (wanted == "json" && !arguments.has("quiet"))
             print("null");
         else if (wanted == "table" && !arguments.has("quiet"))
-            print(table({{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}));
+            print(columns({{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}}));
         return 0;
     }
     const auto summaries = container::list(context);
@@ -73,7 +50,7 @@ int list(const container::Context& context, const Arguments& arguments) {
         for (const auto& [record, status] : summaries)
             rows.push_back({record.id, std::to_string(status == spec::Status::stopped ? 0 : record.pid),
                             spec::name(status), record.bundle, record.created, user_name(record.owner)});
-        text = table(rows);
+        text = columns(rows);
     }
     print(text);
     return 0;
@@ -88,7 +65,7 @@ int state(const container::Context& context, const Arguments& arguments) {
 constexpr Option ps_options[] = {{"format", 'f', true, "table or json"}};
 
 // The host's ps, cut down to the container's processes: any of ps's own options may follow.
-std::string ps_table(const std::vector<int>& pids, std::vector<std::string> arguments) {
+std::string ps_columns(const std::vector<int>& pids, std::vector<std::string> arguments) {
     if (arguments.empty()) arguments = {"-ef"};
     arguments.insert(arguments.begin(), "ps");
     std::string path;
@@ -120,7 +97,7 @@ int ps(const container::Context& context, const Arguments& arguments) {
         print("[" + join(numbers, ",") + "]\n");
         return 0;
     }
-    print(ps_table(pids, {arguments.positionals.begin() + 1, arguments.positionals.end()}));
+    print(ps_columns(pids, {arguments.positionals.begin() + 1, arguments.positionals.end()}));
     return 0;
 }
 

@@ -87,6 +87,9 @@ void validate(const File& file);
 /// read it.
 std::string_view minimum_version(const File& file);
 
+/// The newer of two versions of the format that are known.
+std::string newer_version(std::string_view left, std::string_view right);
+
 /// The text of \a file, as YAML or as indented JSON.
 std::string write_yaml(const File& file);
 std::string write_json(const File& file);

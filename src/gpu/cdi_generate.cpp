@@ -1,9 +1,13 @@
 #include "gpu/cdi_generate.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "base/text.h"
 #include "gpu/hooks_recognise.h"
+#include "gpu/native_files.h"
+#include "sys/file.h"
 
 namespace gpurun::gpu::cdi {
 namespace {
@@ -53,8 +57,7 @@ std::vector<std::string> link_words(const DriverFiles& files) {
     for (const auto& library : files.libraries) {
         const std::string folder = place_of(library);
         if (library.soname != library.file) link(library.file, format("{}/{}", folder, library.soname));
-        if (library.dev_link || library.stem == "libcuda")
-            link(library.soname, format("{}/{}.so", folder, library.stem));
+        if (wants_plain_name(library)) link(library.soname, format("{}/{}.so", folder, library.stem));
     }
     if (const auto* glx = files.find("libGLX_nvidia")) link(glx->file, glx->folder + "/libGLX_indirect.so.0");
     if (const auto* allocator = files.find("libnvidia-allocator"))
@@ -199,12 +202,41 @@ ContainerEdits edits_with_instances(const Discovery& found, const Unnamed& devic
     return edits;
 }
 
+// The form that other generators write: the files in the firmware's directory, one by one.
+std::vector<BoundFile> each_firmware(const Host& host, const std::vector<BoundFile>& modules) {
+    std::vector<BoundFile> files;
+    for (const auto& module : modules) {
+        const sys::Fd folder =
+            sys::try_open_at(host.driver_root, module.host_path, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
+        if (!folder) {
+            files.push_back(module);
+            continue;
+        }
+        auto names = sys::list_directory(folder, ".");
+        std::sort(names.begin(), names.end());
+        for (const auto& name : names)
+            if (name.starts_with("gsp") && name.ends_with(".bin"))
+                files.push_back(
+                    {format("{}/{}", module.host_path, name), format("{}/{}", module.container_path, name)});
+    }
+    return files;
+}
+
 void append(ContainerEdits& edits, ContainerEdits more) {
     edits.device_nodes.insert(edits.device_nodes.end(), more.device_nodes.begin(), more.device_nodes.end());
     edits.hooks.insert(edits.hooks.end(), more.hooks.begin(), more.hooks.end());
 }
 
 }  // namespace
+
+Discovery discover_all(const Survey& survey) {
+    Request request;
+    request.all = request.driver = true;
+    request.capabilities = CapabilitySet::all();
+    Discovery found = discover(survey.host, *survey.inventory, request, survey.settings, sys::FdRef());
+    found.files.modules = each_firmware(survey.host, found.files.modules);
+    return found;
+}
 
 File full_file(const Discovery& found, const Host& host, const GenerateOptions& options) {
     File file = make_file(found.inventory, options, [&](const Unnamed* device, const std::string&) {
@@ -221,14 +253,7 @@ File full_file(const Discovery& found, const Host& host, const GenerateOptions& 
 
 File thin_file(const Inventory& inventory, const GenerateOptions& options) {
     File file = make_file(inventory, options, [&](const Unnamed*, const std::string& name) {
-        const auto marker = marker_hook(options.program, options.kind + "=" + name);
-        ContainerEdits edits;
-        edits.hooks.push_back({.hook_name = "createContainer",
-                               .path = marker.path,
-                               .args = marker.args,
-                               .env = {},
-                               .timeout = std::nullopt});
-        return edits;
+        return marker_edits("nvidia.com/gpu=" + name, options);
     });
     file.cdi_version = minimum_version(file);
     return file;

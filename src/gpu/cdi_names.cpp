@@ -57,7 +57,9 @@ std::vector<std::string> names_in_annotations(const std::map<std::string, std::s
     for (const auto& [key, value] : annotations) {
         if (std::none_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) { return key.starts_with(prefix); }))
             continue;
-        for (const auto part : split(value, ',')) {
+        for (auto part : split(value, ',')) {
+            part = trim(part);
+            if (part.empty()) continue;
             if (!is_qualified(part))
                 throw Error(
                     format("annotation {}: \"{}\" is no CDI device name, expected vendor/class=device", key, part));

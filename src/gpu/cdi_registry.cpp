@@ -9,7 +9,37 @@
 #include "base/text.h"
 #include "gpu/edits.h"
 #include "gpu/host_path.h"
+#include "json/json.h"
 #include "sys/file.h"
+
+namespace gpurun::gpu::cdi {
+
+struct Listed {
+    std::string name, file;
+};
+struct Listing {
+    std::vector<Listed> devices;
+    std::vector<std::string> problems;
+};
+
+}  // namespace gpurun::gpu::cdi
+
+namespace gpurun::json {
+
+using namespace gpurun::gpu;
+
+template <>
+struct Fields<cdi::Listed> {
+    static constexpr Field value[] = {always<&cdi::Listed::name>("name"), always<&cdi::Listed::file>("file")};
+};
+
+template <>
+struct Fields<cdi::Listing> {
+    static constexpr Field value[] = {always<&cdi::Listing::devices>("devices"),
+                                      always<&cdi::Listing::problems>("problems")};
+};
+
+}  // namespace gpurun::json
 
 namespace gpurun::gpu::cdi {
 namespace {
@@ -103,13 +133,25 @@ Edits Registry::resolve(const std::vector<std::string>& names, const Context& co
         const Place& place = places_.find(name)->second;
         const Source& source = sources_[place.source];
         try {
-            if (entered.insert(place.source).second) add(edits, to_edits(source.file.container_edits, context));
-            add(edits, to_edits(source.file.devices[place.device].container_edits, context));
+            const auto take = [&](const ContainerEdits& part, std::string_view of) {
+                Edits more = to_edits(part, context);
+                if (context.explain) because_all(more, format("{}, {} {}", source.path, of, name));
+                add(edits, std::move(more));
+            };
+            if (entered.insert(place.source).second)
+                take(source.file.container_edits, "for all its devices, asked for as");
+            take(source.file.devices[place.device].container_edits, "for its device");
         } catch (Error& error) {
             throw with_context(format("{}: {}", source.path, name), std::move(error));
         }
     }
     return edits;
+}
+
+std::string to_json(const Registry& registry) {
+    Listing listing{.devices = {}, .problems = registry.problems()};
+    for (const auto& name : registry.names()) listing.devices.push_back({text_of(name), registry.file_of(name)});
+    return json::write(listing, "  ") + "\n";
 }
 
 }  // namespace gpurun::gpu::cdi

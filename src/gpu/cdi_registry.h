@@ -19,7 +19,8 @@ std::vector<std::string> default_directories();
 struct Context {
     std::string host_root = "/";  ///< Where host paths are below; a fixture tree in tests.
     std::optional<std::uint32_t> uid,
-        gid;  ///< Owner of device nodes that name none: the process's, when it is not root.
+        gid;               ///< Owner of device nodes that name none: the process's, when it is not root.
+    bool explain = false;  ///< The edits shall say which file and device they come from.
 };
 
 /// The edits of one file or device: nodes completed from the host's. Throws Error when a node lacks numbers and the
@@ -38,6 +39,13 @@ class Registry {
     /// of a directory define.
     const std::vector<std::string>& problems() const { return problems_; }
 
+    /// A file that is in use, with its path below the host's root.
+    struct Source {
+        std::string path;
+        File file;
+    };
+    const std::vector<Source>& sources() const { return sources_; }
+
     /// Every device that can be resolved, sorted.
     std::vector<Name> names() const;
     /// The file that defines \a name; empty when none does.
@@ -49,10 +57,6 @@ class Registry {
     Edits resolve(const std::vector<std::string>& names, const Context& context) const;
 
  private:
-    struct Source {
-        std::string path;
-        File file;
-    };
     struct Place {
         std::size_t source = 0, device = 0;
         std::size_t directory = 0;
@@ -66,5 +70,8 @@ class Registry {
     std::map<std::string, Place, std::less<>> places_;  // By qualified name.
     std::vector<std::string> directories_, problems_;
 };
+
+/// {"devices": [{"name", "file"} …], "problems": ["…" …]}
+std::string to_json(const Registry& registry);
 
 }  // namespace gpurun::gpu::cdi

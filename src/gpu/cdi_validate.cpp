@@ -101,8 +101,15 @@ void demand(const std::string& value, std::string_view path) {
     if (value.empty()) refuse(path, "must not be empty");
 }
 
+// -1 would be every number in a cgroup's rule.
+void demand_number(const std::optional<std::int64_t>& number, const std::string& path) {
+    if (number && *number < 0) refuse(path, format("expected a device number, got {}", *number));
+}
+
 void validate_node(const DeviceNode& node, const std::string& path) {
     demand(node.path, path + ".path");
+    demand_number(node.major, path + ".major");
+    demand_number(node.minor, path + ".minor");
     static constexpr std::string_view types[] = {"", "b", "c", "u", "p"};
     if (std::find(std::begin(types), std::end(types), node.type) == std::end(types))
         refuse(path + ".type", format("expected b, c, u or p, got \"{}\"", node.type));
@@ -125,6 +132,26 @@ void validate_hook(const Hook& hook, const std::string& path) {
             refuse(format("{}.env[{}]", path, index), format("expected NAME=VALUE, got \"{}\"", hook.env[index]));
 }
 
+void validate_net_devices(const std::vector<NetDevice>& devices, const std::string& path) {
+    std::set<std::string_view> hosts, names;
+    for (std::size_t index = 0; index < devices.size(); ++index) {
+        const auto& [host, name] = devices[index];
+        const std::string host_path = format("{}[{}].hostInterfaceName", path, index);
+        const std::string name_path = format("{}[{}].name", path, index);
+        demand(host, host_path);
+        demand(name, name_path);
+        if (!hosts.insert(host).second) refuse(host_path, format("\"{}\" is there twice", host));
+        if (!names.insert(name).second) refuse(name_path, format("\"{}\" is there twice", name));
+    }
+}
+
+// It names a directory of the resctrl file system; "/" is that itself.
+void validate_class(const std::string& name, const std::string& path) {
+    if (name == "/") return;
+    if (name.size() >= 4096 || name.find_first_of("/\n") != std::string::npos || name == "." || name == "..")
+        refuse(path, format("expected a directory's name, got \"{}\"", name));
+}
+
 void validate_edits(const ContainerEdits& edits, const std::string& path) {
     for (std::size_t index = 0; index < edits.env.size(); ++index)
         if (edits.env[index].find('=') == std::string::npos || edits.env[index].starts_with('='))
@@ -137,15 +164,28 @@ void validate_edits(const ContainerEdits& edits, const std::string& path) {
     }
     for (std::size_t index = 0; index < edits.hooks.size(); ++index)
         validate_hook(edits.hooks[index], format("{}.hooks[{}]", path, index));
-    for (std::size_t index = 0; index < edits.net_devices.size(); ++index) {
-        demand(edits.net_devices[index].host_interface_name,
-               format("{}.netDevices[{}].hostInterfaceName", path, index));
-        demand(edits.net_devices[index].name, format("{}.netDevices[{}].name", path, index));
+    validate_net_devices(edits.net_devices, path + ".netDevices");
+    if (edits.intel_rdt) validate_class(edits.intel_rdt->clos_id, path + ".intelRdt.closID");
+}
+
+// A name of 63 letters, digits, "-", "_" and ".", and before a slash the domain that it belongs to.
+bool is_annotation_key(std::string_view key) {
+    const auto slash = key.find('/');
+    const auto domain = slash == std::string_view::npos ? std::string_view("a") : key.substr(0, slash);
+    const auto name = slash == std::string_view::npos ? key : key.substr(slash + 1);
+    // Device names have the same form, but for colons.
+    return name.size() <= 63 && is_device_name(name) && name.find(':') == std::string_view::npos &&
+           domain.size() <= 253 && is_device_name(domain) && domain.find_first_of(":_") == std::string_view::npos;
+}
+
+void validate_annotations(const std::map<std::string, std::string>& annotations, const std::string& path) {
+    constexpr std::size_t largest = 256u << 10;
+    std::size_t size = 0;
+    for (const auto& [key, value] : annotations) {
+        if (!is_annotation_key(key)) refuse(format("{}[{}]", path, key), "expected a key such as vendor.com/name");
+        size += key.size() + value.size();
     }
-    // It names a directory of the resctrl file system.
-    if (edits.intel_rdt && (edits.intel_rdt->clos_id.find_first_of("/\n") != std::string::npos ||
-                            edits.intel_rdt->clos_id == "." || edits.intel_rdt->clos_id == ".."))
-        refuse(path + ".intelRdt.closID", format("expected a directory's name, got \"{}\"", edits.intel_rdt->clos_id));
+    if (size > largest) refuse(path, format("expected at most {} bytes, got {}", largest, size));
 }
 
 void validate_version(const File& file) {
@@ -168,9 +208,14 @@ std::string_view minimum_version(const File& file) {
     return "0.3.0";
 }
 
+std::string newer_version(std::string_view left, std::string_view right) {
+    return std::string(find_version(left)->version < find_version(right)->version ? right : left);
+}
+
 void validate(const File& file) {
     validate_version(file);
     if (!is_kind(file.kind)) refuse("kind", format("expected vendor/class, got \"{}\"", file.kind));
+    validate_annotations(file.annotations, "annotations");
     validate_edits(file.container_edits, "containerEdits");
     if (file.devices.empty()) refuse("devices", "expected at least one device");
     std::set<std::string_view> names;
@@ -180,6 +225,7 @@ void validate(const File& file) {
         if (!is_device_name(device.name))
             refuse(path + ".name", format("expected letters, digits and inner _ - . : , got \"{}\"", device.name));
         if (!names.insert(device.name).second) refuse(path + ".name", format("\"{}\" is there twice", device.name));
+        validate_annotations(device.annotations, path + ".annotations");
         if (device.container_edits.empty()) refuse(path + ".containerEdits", "must not be empty");
         validate_edits(device.container_edits, path + ".containerEdits");
     }

@@ -37,7 +37,7 @@ void find_programs(const Host& host, CapabilitySet wanted, DriverFiles& files) {
     for (const auto& kind : program_kinds) {
         if (!wanted.intersects(kind.needed_by)) continue;
         if (std::string path = first_with(host.driver_root, folders, kind.name); !path.empty())
-            files.programs.push_back({std::move(path), std::string(kind.name)});
+            files.programs.push_back({std::move(path), std::string(kind.name), kind.needed_by});
     }
 }
 

@@ -19,12 +19,17 @@ struct Library {
     bool dev_link = false;  ///< The host has STEM.so too.
     bool vdpau = false;     ///< Lives in the sub-directory vdpau/.
     bool is_32_bit = false;
+    CapabilitySet needed_by = {};  ///< Whom it is for.
+
+    /// Its path on the host below the driver root.
+    std::string path() const { return folder + (vdpau ? "/vdpau/" : "/") + file; }
 };
 
 /// A file or directory to bind, with its place in the container.
 struct BoundFile {
     std::string host_path;  ///< Below the driver root or, for configuration and sockets, below the host's.
     std::string container_path;
+    CapabilitySet needed_by = {};  ///< Programs: whom it is for.
 };
 
 /// A file with our own content, for what the host lacks.

@@ -27,13 +27,23 @@ void append(std::vector<Entry>& entries, std::vector<Entry> more) {
     entries.insert(entries.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
+// A hook that an engine has put in from the same CDI file runs once.
+void append_new(std::vector<spec::Hook>& hooks, std::vector<spec::Hook> more) {
+    std::erase_if(more, [&](const spec::Hook& hook) {
+        return std::any_of(hooks.begin(), hooks.end(), [&](const spec::Hook& old) {
+            return old.path == hook.path && old.args == hook.args && old.env == hook.env;
+        });
+    });
+    append(hooks, std::move(more));
+}
+
 void append(spec::Hooks& hooks, spec::Hooks more) {
-    append(hooks.prestart, std::move(more.prestart));
-    append(hooks.create_runtime, std::move(more.create_runtime));
-    append(hooks.create_container, std::move(more.create_container));
-    append(hooks.start_container, std::move(more.start_container));
-    append(hooks.poststart, std::move(more.poststart));
-    append(hooks.poststop, std::move(more.poststop));
+    append_new(hooks.prestart, std::move(more.prestart));
+    append_new(hooks.create_runtime, std::move(more.create_runtime));
+    append_new(hooks.create_container, std::move(more.create_container));
+    append_new(hooks.start_container, std::move(more.start_container));
+    append_new(hooks.poststart, std::move(more.poststart));
+    append_new(hooks.poststop, std::move(more.poststop));
 }
 
 void append(std::optional<spec::Hooks>& hooks, std::optional<spec::Hooks> more) {
@@ -110,10 +120,17 @@ void add(Edits& edits, Edits more) {
     if (more.intel_rdt) edits.intel_rdt = std::move(more.intel_rdt);
     more.net_devices.merge(edits.net_devices);
     edits.net_devices = std::move(more.net_devices);
-    append(edits.rootfs.links, std::move(more.rootfs.links));
-    append(edits.rootfs.files, std::move(more.rootfs.files));
-    append(edits.rootfs.cache, std::move(more.rootfs.cache));
-    append(edits.rootfs.covers, std::move(more.rootfs.covers));
+    add(edits.rootfs, std::move(more.rootfs));
+    if (!more.reasons) return;
+    if (!edits.reasons) edits.reasons.emplace();
+    append(*edits.reasons, std::move(*more.reasons));
+}
+
+void add(RootfsEdits& rootfs, RootfsEdits more) {
+    append(rootfs.links, std::move(more.links));
+    append(rootfs.files, std::move(more.files));
+    append(rootfs.cache, std::move(more.cache));
+    append(rootfs.covers, std::move(more.covers));
 }
 
 RootfsEdits apply(Edits edits, spec::Spec& spec, Application how) {
@@ -122,9 +139,10 @@ RootfsEdits apply(Edits edits, spec::Spec& spec, Application how) {
         for (auto& entry : edits.env) set_environment(spec.process->env, std::move(entry));
         for (const auto group : edits.additional_gids) add_group(spec.process->user.additional_gids, group);
     }
+    const bool has_mounts = !edits.mounts.empty();
     for (auto& mount : edits.mounts) replace_or_append(spec.mounts, std::move(mount), &spec::Mount::destination);
     for (const auto& device : edits.devices) apply_device(device, spec, how.nodes);
-    if (how.order == MountOrder::by_depth)
+    if (how.order == MountOrder::by_depth && has_mounts)
         std::stable_sort(spec.mounts.begin(), spec.mounts.end(),
                          [](const spec::Mount& a, const spec::Mount& b) { return depth(a) < depth(b); });
     append(spec.hooks, std::move(edits.hooks));

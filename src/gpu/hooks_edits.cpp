@@ -6,8 +6,8 @@
 #include "base/text.h"
 #include "gpu/container_view.h"
 #include "gpu/driver_files.h"
+#include "gpu/edits.h"
 #include "gpu/image.h"
-#include "gpu/inventory.h"
 #include "gpu/library_folder.h"
 #include "gpu/native_files.h"
 #include "sys/file.h"
@@ -56,8 +56,35 @@ void tell_ldconfig(Edits& edits, const std::vector<std::string>& folders) {
         edits.rootfs.files.push_back({.path = "/etc/ld.so.conf.d/00-gpurun.conf", .content = std::move(content)});
 }
 
-// The numbers that the kernel has now; nothing for nodes that are not known or whose driver is not loaded.
-std::optional<std::pair<unsigned, unsigned>> numbers_of(std::string_view path, const Majors& majors) {
+}  // namespace
+
+Edits hook_edits(const HookOrders& orders, const spec::Spec& spec, const Host& host, sys::FdRef root, bool explain) {
+    Edits edits;
+    const auto minors = device_minors(spec);
+    edits.rootfs.links = orders.links;
+    if (!orders.library_folders.empty()) {
+        auto found = find_folder_libraries(orders.library_folders, spec.mounts, orders.links);
+        edits.rootfs.cache = std::move(found.cache);
+        edits.rootfs.links.insert(edits.rootfs.links.end(), found.links.begin(), found.links.end());
+        tell_ldconfig(edits, orders.library_folders);
+    }
+    if (!orders.soname_folders.empty()) {
+        auto found = find_folder_libraries(orders.soname_folders, spec.mounts, edits.rootfs.links);
+        edits.rootfs.links.insert(edits.rootfs.links.end(), found.links.begin(), found.links.end());
+    }
+    if (orders.compat) {
+        const auto compat =
+            probe_compat(root, orders.compat->folder.empty() ? cuda_compat_folder : orders.compat->folder);
+        if (compat && prefers_compat(*orders.compat, *compat, minors, host)) add_compat(edits, *compat);
+    }
+    if (orders.mask_parameters)
+        if (auto cover = parameters_cover(read_parameters(host))) edits.rootfs.covers.push_back(std::move(*cover));
+    if (orders.application_profile) edits.rootfs.files.push_back(application_profile(minors));
+    if (explain) because_all(edits, "a hook of NVIDIA's CDI file asks for it; done without running the hook");
+    return edits;
+}
+
+std::optional<std::pair<unsigned, unsigned>> kernel_numbers(std::string_view path, const Majors& majors) {
     const auto numbered = [&](std::string_view prefix, unsigned major) -> std::optional<std::pair<unsigned, unsigned>> {
         if (major == 0 || !path.starts_with(prefix)) return std::nullopt;
         const auto minor = parse_number<unsigned>(path.substr(prefix.size()));
@@ -69,27 +96,12 @@ std::optional<std::pair<unsigned, unsigned>> numbers_of(std::string_view path, c
     return numbered("/dev/nvidia-caps-imex-channels/channel", majors.imex);
 }
 
-}  // namespace
-
-Edits hook_edits(const HookOrders& orders, const spec::Spec& spec, const Host& host, sys::FdRef root) {
-    Edits edits;
-    const auto minors = device_minors(spec);
-    edits.rootfs.links = orders.links;
-    if (!orders.library_folders.empty()) {
-        auto found = find_folder_libraries(orders.library_folders, spec.mounts, orders.links);
-        edits.rootfs.cache = std::move(found.cache);
-        edits.rootfs.links.insert(edits.rootfs.links.end(), found.links.begin(), found.links.end());
-        tell_ldconfig(edits, orders.library_folders);
-    }
-    if (orders.compat) {
-        const auto compat =
-            probe_compat(root, orders.compat->folder.empty() ? cuda_compat_folder : orders.compat->folder);
-        if (compat && prefers_compat(*orders.compat, *compat, minors, host)) add_compat(edits, *compat);
-    }
-    if (orders.mask_parameters)
-        if (auto cover = parameters_cover(read_parameters(host))) edits.rootfs.covers.push_back(std::move(*cover));
-    if (orders.application_profile) edits.rootfs.files.push_back(application_profile(minors));
-    return edits;
+bool injected_by_engine(const HookOrders& orders, const spec::Spec& spec) {
+    if (!orders.from_cdi_file() || !spec.linux) return false;
+    const auto& devices = spec.linux->devices;
+    return std::any_of(devices.begin(), devices.end(), [](const spec::Device& device) {
+        return device.path == "/dev/nvidiactl" || device.path == "/dev/dxg";
+    });
 }
 
 void repair_numbers(spec::Spec& spec, const Host& host) {
@@ -100,7 +112,7 @@ void repair_numbers(spec::Spec& spec, const Host& host) {
     if (!any) return;
     const auto majors = read_majors(host);
     for (auto& device : devices) {
-        const auto now = numbers_of(device.path, majors);
+        const auto now = kernel_numbers(device.path, majors);
         if (!now || (now->first == device.major && now->second == device.minor)) continue;
         log::warning("{}: the config says {}:{}, the kernel {}:{}, which is used", device.path, device.major,
                      device.minor, now->first, now->second);

@@ -45,6 +45,13 @@ constexpr Option cache_options[] = {{"folder",
                                      }},
                                     {"ldconfig-path", nullptr},
                                     {"container-spec", nullptr}};
+constexpr Option soname_options[] = {{"folder",
+                                      [](HookOrders& orders, const std::string& value) {
+                                          orders.soname_folders.push_back(clean_path(value));
+                                          return true;
+                                      }},
+                                     {"ldconfig-path", nullptr},
+                                     {"container-spec", nullptr}};
 constexpr Option compat_options[] = {{"host-driver-version",
                                       [](HookOrders& orders, const std::string& value) {
                                           compat_of(orders).driver_version = value;
@@ -67,8 +74,11 @@ constexpr Option no_options[] = {{"container-spec", nullptr}};
 constexpr SubCommand sub_commands[] = {
     {"create-symlinks", link_options, nullptr},
     {"update-ldcache", cache_options, nullptr},
+    {"create-soname-symlinks", soname_options, nullptr},
     {"enable-cuda-compat", compat_options, [](HookOrders& orders) { compat_of(orders); }},
     {"disable-device-node-modification", no_options, [](HookOrders& orders) { orders.mask_parameters = true; }},
+    // What it was called before version 1.17.8.
+    {"update-nvidia-params", no_options, [](HookOrders& orders) { orders.mask_parameters = true; }},
     {"update-application-profile", no_options, [](HookOrders& orders) { orders.application_profile = true; }},
     {"chmod", mode_options, nullptr},
 };

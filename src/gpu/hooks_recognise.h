@@ -22,15 +22,18 @@ struct CompatOrder {
 struct HookOrders {
     std::vector<Link> links;                   ///< `create-symlinks`, in order.
     std::vector<std::string> library_folders;  ///< `update-ldcache`: directories of the container.
+    std::vector<std::string> soname_folders;   ///< `create-soname-symlinks`: directories of the container.
     std::optional<CompatOrder> compat;
     bool mask_parameters = false;      ///< `disable-device-node-modification`.
     bool application_profile = false;  ///< `update-application-profile`.
     bool by_environment = false;       ///< Docker's --gpus: inject what NVIDIA_VISIBLE_DEVICES names.
     std::vector<std::string> devices;  ///< gpurun's marker: CDI names to inject live.
 
-    bool empty() const {
-        return links.empty() && library_folders.empty() && !compat && !mask_parameters && !application_profile &&
-               !by_environment && devices.empty();
+    bool empty() const { return !from_cdi_file() && !by_environment && devices.empty(); }
+    /// Hooks of NVIDIA's CDI files were there: whoever applied the file has put nodes and mounts into the config too.
+    bool from_cdi_file() const {
+        return !links.empty() || !library_folders.empty() || !soname_folders.empty() || compat || mask_parameters ||
+               application_profile;
     }
 };
 

@@ -148,13 +148,15 @@ class Search {
     void take(sys::FdRef directory, std::string_view stem, std::string_view link, bool dev_link) {
         if (has(stem)) return;
         const auto* kind = kind_of(stem);
-        if (!wanted_.intersects(kind != nullptr ? kind->needed_by : for_unknown_library)) return;
+        const auto needed_by = kind != nullptr ? kind->needed_by : for_unknown_library;
+        if (!wanted_.intersects(needed_by)) return;
         found_.push_back({.stem = std::string(stem),
                           .file = std::string(stem) + suffix_,
                           .folder = folder_,
                           .soname = soname_of(directory, stem, link),
                           .dev_link = dev_link,
-                          .is_32_bit = is_32_bit_});
+                          .is_32_bit = is_32_bit_,
+                          .needed_by = needed_by});
     }
 
     // Links are told by their names: no reading of links, and where a link points to another version, the SONAME holds
@@ -203,7 +205,8 @@ class Search {
                  .file = target && target->find('/') == std::string::npos ? *target : std::string(kind.soname),
                  .folder = folder_,
                  .soname = std::string(kind.soname),
-                 .is_32_bit = is_32_bit_});
+                 .is_32_bit = is_32_bit_,
+                 .needed_by = kind.needed_by});
         }
     }
 

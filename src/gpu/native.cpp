@@ -19,7 +19,18 @@ class Nodes {
  public:
     Nodes(Edits& edits, const Host& host, const Settings& settings) : edits_(edits), host_(host), settings_(settings) {}
 
-    void add(const ExtraNode& node) {
+    template <typename... Arguments>
+    void add(const ExtraNode& node, fmt::format_string<Arguments...> why, Arguments&&... arguments) {
+        because(edits_, node.path, why, std::forward<Arguments>(arguments)...);
+        enter(node);
+    }
+    template <typename... Arguments>
+    void leave_out(std::string_view path, fmt::format_string<Arguments...> why, Arguments&&... arguments) {
+        left_out(edits_, path, why, std::forward<Arguments>(arguments)...);
+    }
+
+ private:
+    void enter(const ExtraNode& node) {
         const auto& devices = edits_.devices;
         if (std::any_of(devices.begin(), devices.end(), [&](const Device& device) { return device.path == node.path; }))
             return;
@@ -35,69 +46,84 @@ class Nodes {
         const bool open_to_group = (node.mode & 060) != 0;
         auto& groups = edits_.additional_gids;
         if (settings_.additional_gids && node.gid != 0 && !open_to_all && open_to_group &&
-            std::find(groups.begin(), groups.end(), node.gid) == groups.end())
+            std::find(groups.begin(), groups.end(), node.gid) == groups.end()) {
             groups.push_back(node.gid);
+            because(edits_, std::to_string(node.gid), "opens {}", node.path);
+        }
     }
 
- private:
     Edits& edits_;
     const Host& host_;
     const Settings& settings_;
 };
 
-void add_instances(Nodes& nodes, const Majors& majors, const std::vector<MigInstance>& instances) {
-    for (const auto& instance : instances) {
+void add_instances(Nodes& nodes, const Majors& majors, const Gpu& gpu) {
+    for (const auto& instance : gpu.mig) {
         nodes.add({.path = format("/dev/nvidia-caps/nvidia-cap{}", instance.gpu_minor),
                    .major = majors.caps,
                    .minor = instance.gpu_minor,
-                   .mode = instance.gpu_mode});
+                   .mode = instance.gpu_mode},
+                  "opens GPU instance {} of GPU {}", instance.gpu_instance, gpu.index);
         nodes.add({.path = format("/dev/nvidia-caps/nvidia-cap{}", instance.compute_minor),
                    .major = majors.caps,
                    .minor = instance.compute_minor,
-                   .mode = instance.compute_mode});
+                   .mode = instance.compute_mode},
+                  "opens compute instance {} of GPU instance {} of GPU {}", instance.compute_instance,
+                  instance.gpu_instance, gpu.index);
     }
+}
+
+void add_mig_management(Nodes& nodes, const Discovery& found, const Request& request) {
+    if (!request.mig_config && !request.mig_monitor) return;
+    for (const auto& node : found.mig_management)
+        nodes.add({.path = format("/dev/nvidia-caps/nvidia-cap{}", node.minor),
+                   .major = found.inventory.majors.caps,
+                   .minor = node.minor,
+                   .mode = node.mode},
+                  "{} is all", request.mig_config ? "NVIDIA_MIG_CONFIG_DEVICES" : "NVIDIA_MIG_MONITOR_DEVICES");
+    for (const auto& gpu : found.inventory.gpus) add_instances(nodes, found.inventory.majors, gpu);
 }
 
 void add_devices(Nodes& nodes, const Discovery& found, const Request& request) {
     const auto& majors = found.inventory.majors;
     const auto& parameters = found.inventory.parameters;
     const unsigned major = majors.nvidia != 0 ? majors.nvidia : assigned_major;
-    const auto add = [&](std::string path, unsigned node_major, unsigned minor) {
-        nodes.add({.path = std::move(path),
-                   .major = node_major,
-                   .minor = minor,
-                   .mode = parameters.mode,
-                   .uid = parameters.uid,
-                   .gid = parameters.gid});
+    const auto node = [&](std::string path, unsigned node_major, unsigned minor) {
+        return ExtraNode{.path = std::move(path),
+                         .major = node_major,
+                         .minor = minor,
+                         .mode = parameters.mode,
+                         .uid = parameters.uid,
+                         .gid = parameters.gid};
     };
     if (request.driver) {
-        add("/dev/nvidiactl", major, control_minor);
+        nodes.add(node("/dev/nvidiactl", major, control_minor), "every program that uses the driver opens it first");
         if (majors.uvm != 0) {
-            add("/dev/nvidia-uvm", majors.uvm, 0);
-            add("/dev/nvidia-uvm-tools", majors.uvm, 1);
+            nodes.add(node("/dev/nvidia-uvm", majors.uvm, 0), "CUDA's memory; the module nvidia-uvm is loaded");
+            nodes.add(node("/dev/nvidia-uvm-tools", majors.uvm, 1), "comes with /dev/nvidia-uvm, for profilers");
         } else {
+            nodes.leave_out("/dev/nvidia-uvm", "the kernel module nvidia-uvm is not loaded");
             log::warning(
                 "gpu: the kernel module nvidia-uvm is not loaded: CUDA will not work in the container (load it with "
                 "`modprobe nvidia-uvm`)");
         }
-        if (request.capabilities.has(Capability::display)) add("/dev/nvidia-modeset", major, modeset_minor);
+        if (request.capabilities.has(Capability::display))
+            nodes.add(node("/dev/nvidia-modeset", major, modeset_minor), "the capability display is asked for");
+        else
+            nodes.leave_out("/dev/nvidia-modeset", "the capability display is not asked for");
     }
     for (const auto& gpu : found.selection.gpus) {
-        add(format("/dev/nvidia{}", gpu.minor), major, gpu.minor);
-        add_instances(nodes, majors, gpu.mig);
+        nodes.add(node(format("/dev/nvidia{}", gpu.minor), major, gpu.minor), "GPU {} ({}), chosen by {}", gpu.index,
+                  gpu.model, request.origin);
+        add_instances(nodes, majors, gpu);
     }
-    if (request.mig_config || request.mig_monitor) {
-        for (const auto& node : found.mig_management)
-            nodes.add({.path = format("/dev/nvidia-caps/nvidia-cap{}", node.minor),
-                       .major = majors.caps,
-                       .minor = node.minor,
-                       .mode = node.mode});
-        for (const auto& gpu : found.inventory.gpus) add_instances(nodes, majors, gpu.mig);
-    }
+    add_mig_management(nodes, found, request);
     for (const auto channel : request.imex_channels)
-        add(format("/dev/nvidia-caps-imex-channels/channel{}", channel), majors.imex, channel);
-    for (const auto& drm : found.drm) nodes.add(drm.node);
-    for (const auto& node : found.extra) nodes.add(node);
+        nodes.add(node(format("/dev/nvidia-caps-imex-channels/channel{}", channel), majors.imex, channel),
+                  "IMEX channel {} is asked for", channel);
+    for (const auto& drm : found.drm)
+        nodes.add(drm.node, "graphics node of the GPU at {}, for {}", drm.bus_id, to_text(request.capabilities));
+    for (const auto& extra : found.extra) nodes.add(extra, "a feature that the environment enables");
 }
 
 void add_drm_links(Edits& edits, const Discovery& found) {
@@ -106,6 +132,7 @@ void add_drm_links(Edits& edits, const Discovery& found) {
         edits.rootfs.links.push_back(
             {format("/dev/dri/by-path/pci-{}-{}", drm.bus_id, name.starts_with("card") ? "card" : "render"),
              format("../{}", name)});
+        because(edits, edits.rootfs.links.back().path, "programs look for {} by its GPU's bus id", drm.node.path);
     }
 }
 
@@ -126,6 +153,7 @@ void announce_own_folder(Edits& edits, const Discovery& found, const Places& pla
     const auto extend = [&](std::string_view name, const std::string& folder, std::string_view fallback) {
         const auto old = spec.process ? environment_value(spec.process->env, name) : std::nullopt;
         const auto value = old ? *old : fallback;
+        because(edits, name, "{} is a directory of its own, which nobody searches otherwise", folder);
         edits.env.push_back(value.empty() ? format("{}={}", name, folder) : format("{}={}:{}", name, value, folder));
     };
     extend("PATH", places.programs, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -137,6 +165,7 @@ void announce_own_folder(Edits& edits, const Discovery& found, const Places& pla
 Edits native_edits(const Discovery& found, const Request& request, const Settings& settings, const Host& host,
                    const spec::Spec& spec) {
     Edits edits;
+    if (request.explain) edits.reasons.emplace();
     Nodes nodes(edits, host, settings);
     add_devices(nodes, found, request);
     add_drm_links(edits, found);
@@ -150,11 +179,18 @@ Edits native_edits(const Discovery& found, const Request& request, const Setting
         std::vector<unsigned> minors;
         for (const auto& gpu : found.selection.gpus) minors.push_back(gpu.minor);
         edits.rootfs.files.push_back(application_profile(minors));
+        because(edits, edits.rootfs.files.back().path, "tells EGL which GPUs are there: graphics is asked for");
     }
     if (settings.hide_procfs && has_procfs(spec)) {
-        if (auto cover = parameters_cover(found.inventory.parameters)) edits.rootfs.covers.push_back(std::move(*cover));
+        if (auto cover = parameters_cover(found.inventory.parameters)) {
+            because(edits, cover->path, "keeps libraries from making nodes of other GPUs (ModifyDeviceFiles)");
+            edits.rootfs.covers.push_back(std::move(*cover));
+        }
         if (!found.selection.whole || !found.inventory.excluded.empty())
-            for (auto& mount : only_these_gpus(found.selection.gpus, host)) edits.mounts.push_back(std::move(mount));
+            for (auto& mount : only_these_gpus(found.selection.gpus, host)) {
+                because(edits, mount.destination, "only the chosen GPUs are shown in procfs (hide-procfs)");
+                edits.mounts.push_back(std::move(mount));
+            }
     }
     return edits;
 }

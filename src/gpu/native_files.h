@@ -19,6 +19,9 @@ void add_files(Edits& edits, const Discovery& found, const Places& places, const
 /// container.
 void add_compat(Edits& edits, const Image::CudaCompat& compat);
 
+/// The container gets STEM.so too: the host has it, or programs load the library by its plain name.
+bool wants_plain_name(const Library& library);
+
 /// A read-only bind that neither set-uid bits nor device nodes work on.
 spec::Mount read_only_bind(std::string source, std::string destination);
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "gpu/cdi_registry.h"
 #include "gpu/edits.h"
+#include "gpu/explain.h"
 #include "gpu/hooks_edits.h"
 #include "gpu/modules.h"
 #include "gpu/native.h"
@@ -108,7 +109,7 @@ void find_mig_management(const Host& host, const Request& request, Discovery& fo
 
 std::optional<Inventory> find_inventory(const Host& host, const Request& request, const Settings& settings) {
     auto inventory = read_inventory(host);
-    if (!settings.load_modules) return inventory;
+    if (!settings.load_modules || request.explain) return inventory;
     if (load_modules(host, inventory ? &*inventory : nullptr, request.capabilities)) inventory = read_inventory(host);
     return inventory;
 }
@@ -167,26 +168,40 @@ Discovery discover(const Host& host, Inventory inventory, const Request& request
 
 namespace {
 
+Edits explained(Edits edits, const Request& request, std::string_view why) {
+    if (request.explain) because_all(edits, why);
+    return edits;
+}
+
 // The part of the request that needs NVIDIA's driver; nothing when it is not there and that is no error.
 Edits live_edits(const spec::Spec& spec, const Request& request, const Settings& settings, const Options& options) {
     const Host host = open_host(options.host_root, settings.driver_root);
     auto inventory = find_inventory(host, request, settings);
-    if (!inventory && is_wsl(host)) return wsl_edits(host, request);
-    if (!inventory && is_tegra(host)) return tegra_edits(host, spec, request);
+    if (!inventory && is_wsl(host))
+        return explained(wsl_edits(host, request), request, "WSL has one device for all GPUs and Windows' libraries");
+    if (!inventory && is_tegra(host))
+        return explained(tegra_edits(host, spec, request), request, "NVIDIA's CSV files of this Tegra list it");
     if (!inventory) {
         if (!request.implied && !settings.ignore_missing_driver) throw Error(no_driver(request));
         log::warning("gpu: {}; the container starts without", no_driver(request));
         return {};
     }
     const Discovery found = discover(host, std::move(*inventory), request, settings, open_root(spec, options));
+    if (options.trail != nullptr) options.trail->discovery = found;
     return native_edits(found, request, settings, host, spec);
 }
 
 Edits file_edits(const spec::Spec& spec, const Request& request, const Settings& settings, const Options& options) {
-    cdi::Context context{.host_root = options.host_root, .uid = {}, .gid = {}};
+    cdi::Context context{.host_root = options.host_root, .uid = {}, .gid = {}, .explain = options.trail != nullptr};
     if (spec.process && spec.process->user.uid != 0) context.uid = spec.process->user.uid;
     if (spec.process && spec.process->user.gid != 0) context.gid = spec.process->user.gid;
     return cdi::Registry(settings.cdi_directories, options.host_root).resolve(request.cdi_names, context);
+}
+
+// Applies the edits, remembering them for explain().
+RootfsEdits apply_noted(Edits edits, spec::Spec& spec, Application how, const Options& options) {
+    if (options.trail != nullptr) options.trail->edits.push_back(edits);
+    return apply(std::move(edits), spec, how);
 }
 
 // The hooks that CDI files brought are NVIDIA's or our own as well as an engine's. The files' mounts are in \a spec by
@@ -195,19 +210,19 @@ void carry_out_brought_hooks(spec::Spec& spec, RootfsEdits& rootfs, Settings set
                              Application how) {
     if (!spec.hooks || !has_recognised_hooks(*spec.hooks)) return;
     const HookOrders orders = take_hooks(*spec.hooks);
-    Edits edits;
-    edits.rootfs = std::move(rootfs);
-    add(edits, hook_edits(orders, spec, open_host(options.host_root, settings.driver_root), open_root(spec, options)));
+    Edits edits = hook_edits(orders, spec, open_host(options.host_root, settings.driver_root), open_root(spec, options),
+                             options.trail != nullptr);
     if (!orders.devices.empty()) {
         Options live = options;
         live.devices = orders.devices;
         live.only_devices = true;
         settings.prefer_cdi_files = false;
-        const auto request = parse_request(spec, live, settings);
+        auto request = parse_request(spec, live, settings);
+        if (request) request->explain = options.trail != nullptr;
         if (request && request->needs_driver()) add(edits, live_edits(spec, *request, settings, options));
         if (how.nodes == NodeStyle::bind) check_bound_nodes(edits);
     }
-    rootfs = apply(std::move(edits), spec, how);
+    add(rootfs, apply_noted(std::move(edits), spec, how, options));
 }
 
 }  // namespace
@@ -220,18 +235,27 @@ RootfsEdits prepare(spec::Spec& spec, const Options& options) {
     asked.devices.insert(asked.devices.end(), orders.devices.begin(), orders.devices.end());
     // A marker decides alone, as the NVIDIA_VISIBLE_DEVICES=void of a full CDI file would: every CUDA image asks for
     // `all`.
-    asked.only_devices |= !orders.devices.empty();
+    asked.only_devices |= !orders.devices.empty() || injected_by_engine(orders, spec);
     Settings settings;
     {
         const sys::Fd root = sys::open(options.host_root, O_PATH | O_DIRECTORY);
         settings = read_settings(root, options.rootless);
     }
-    const auto request = parse_request(spec, asked, settings);
+    auto request = parse_request(spec, asked, settings);
+    if (options.trail != nullptr) {
+        if (request) request->explain = true;
+        *options.trail = {.settings = settings,
+                          .request = request,
+                          .orders = orders,
+                          .by_engine = injected_by_engine(orders, spec),
+                          .discovery = {},
+                          .edits = {}};
+    }
     Edits edits;
     Application how{.nodes = node_style(spec, options.rootless)};
     if (!orders.empty()) {
         const Host host = open_host(options.host_root, settings.driver_root);
-        edits = hook_edits(orders, spec, host, open_root(spec, options));
+        edits = hook_edits(orders, spec, host, open_root(spec, options), options.trail != nullptr);
         repair_numbers(spec, host);
     }
     if (request && request->needs_driver()) add(edits, live_edits(spec, *request, settings, options));
@@ -242,7 +266,7 @@ RootfsEdits prepare(spec::Spec& spec, const Options& options) {
     if (how.nodes == NodeStyle::bind) check_bound_nodes(edits);
     if (log::enabled(log::Level::debug))
         log::write(log::Level::debug, "gpu: edits\n" + print(edits, options.host_root));
-    RootfsEdits rootfs = apply(std::move(edits), spec, how);
+    RootfsEdits rootfs = apply_noted(std::move(edits), spec, how, options);
     if (request && !request->cdi_names.empty()) carry_out_brought_hooks(spec, rootfs, settings, options, how);
     return rootfs;
 }

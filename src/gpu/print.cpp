@@ -14,18 +14,19 @@ std::string_view on_host(std::string_view path, std::string_view host_root) {
     return path;
 }
 
-void print_device(std::string& out, const Device& device, std::string_view host_root) {
-    out += format("device {} {} {}:{} {}", device.path, device.type, device.major, device.minor, device.access);
-    if (device.file_mode) out += format(" mode={:04o}", *device.file_mode);
-    if (device.uid) out += format(" uid={}", *device.uid);
-    if (device.gid) out += format(" gid={}", *device.gid);
+std::string text_of(const Device& device, std::string_view host_root) {
+    std::string text =
+        format("device {} {} {}:{} {}", device.path, device.type, device.major, device.minor, device.access);
+    if (device.file_mode) text += format(" mode={:04o}", *device.file_mode);
+    if (device.uid) text += format(" uid={}", *device.uid);
+    if (device.gid) text += format(" gid={}", *device.gid);
     const auto host = on_host(device.host_path, host_root);
-    if (!host.empty() && host != device.path) out += format(" from {}", host);
-    out += '\n';
+    if (!host.empty() && host != device.path) text += format(" from {}", host);
+    return text;
 }
 
-void print_mount(std::string& out, const spec::Mount& mount, std::string_view host_root) {
-    out += format("mount {} at {} {} {}\n", on_host(mount.source, host_root), mount.destination,
+std::string text_of(const spec::Mount& mount, std::string_view host_root) {
+    return format("mount {} at {} {} {}", on_host(mount.source, host_root), mount.destination,
                   mount.type.empty() ? "bind" : mount.type, join(mount.options, ","));
 }
 
@@ -36,36 +37,61 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
-void print_hooks(std::string& out, const char* stage, const std::vector<spec::Hook>& hooks) {
-    for (const auto& hook : hooks) out += format("hook {} {} {}\n", stage, hook.path, join(hook.args, " "));
+struct Stage {
+    const char* name;
+    std::vector<spec::Hook> spec::Hooks::*hooks;
+};
+
+constexpr Stage stages[] = {{"prestart", &spec::Hooks::prestart},
+                            {"createRuntime", &spec::Hooks::create_runtime},
+                            {"createContainer", &spec::Hooks::create_container},
+                            {"startContainer", &spec::Hooks::start_container},
+                            {"poststart", &spec::Hooks::poststart},
+                            {"poststop", &spec::Hooks::poststop}};
+
+void add_rootfs(std::vector<EditLine>& lines, const RootfsEdits& rootfs) {
+    for (const auto& link : rootfs.links)
+        lines.push_back({"link", link.path, format("link {} -> {}", link.path, link.target)});
+    for (const auto& file : rootfs.files)
+        lines.push_back({"file", file.path, format("file {} {:04o} {}", file.path, file.mode, one_line(file.content))});
+    for (const auto& entry : rootfs.cache)
+        lines.push_back({"cache", entry.path, format("cache {} => {} {:#06x}", entry.soname, entry.path, entry.flags)});
+    for (const auto& cover : rootfs.covers)
+        lines.push_back(
+            {"cover", cover.path, format("cover {} {:04o} {} bytes", cover.path, cover.mode, cover.content.size())});
 }
 
 }  // namespace
 
+std::vector<EditLine> lines(const Edits& edits, const std::string& host_root) {
+    std::vector<EditLine> lines;
+    for (const auto& entry : edits.env)
+        lines.push_back({"env", entry.substr(0, entry.find('=')), format("env {}", entry)});
+    for (const auto& device : edits.devices) lines.push_back({"device", device.path, text_of(device, host_root)});
+    for (const auto group : edits.additional_gids)
+        lines.push_back({"group", std::to_string(group), format("group {}", group)});
+    for (const auto& mount : edits.mounts) lines.push_back({"mount", mount.destination, text_of(mount, host_root)});
+    if (edits.hooks)
+        for (const auto& stage : stages)
+            for (const auto& hook : (*edits.hooks).*stage.hooks)
+                lines.push_back(
+                    {"hook", hook.path, format("hook {} {} {}", stage.name, hook.path, join(hook.args, " "))});
+    if (edits.intel_rdt)
+        lines.push_back({"intelRdt", edits.intel_rdt->clos_id, format("intelRdt {}", edits.intel_rdt->clos_id)});
+    for (const auto& [host, device] : edits.net_devices)
+        lines.push_back({"net", host, format("net {} as {}", host, device.name.empty() ? host : device.name)});
+    add_rootfs(lines, edits.rootfs);
+    return lines;
+}
+
+void because_all(Edits& edits, std::string_view why) {
+    if (!edits.reasons) edits.reasons.emplace();
+    for (const auto& line : lines(edits)) because(edits, line.subject, "{}", why);
+}
+
 std::string print(const Edits& edits, const std::string& host_root) {
     std::string out;
-    for (const auto& entry : edits.env) out += format("env {}\n", entry);
-    for (const auto& device : edits.devices) print_device(out, device, host_root);
-    for (const auto group : edits.additional_gids) out += format("group {}\n", group);
-    for (const auto& mount : edits.mounts) print_mount(out, mount, host_root);
-    if (edits.hooks) {
-        print_hooks(out, "prestart", edits.hooks->prestart);
-        print_hooks(out, "createRuntime", edits.hooks->create_runtime);
-        print_hooks(out, "createContainer", edits.hooks->create_container);
-        print_hooks(out, "startContainer", edits.hooks->start_container);
-        print_hooks(out, "poststart", edits.hooks->poststart);
-        print_hooks(out, "poststop", edits.hooks->poststop);
-    }
-    if (edits.intel_rdt) out += format("intelRdt {}\n", edits.intel_rdt->clos_id);
-    for (const auto& [host, device] : edits.net_devices)
-        out += format("net {} as {}\n", host, device.name.empty() ? host : device.name);
-    for (const auto& link : edits.rootfs.links) out += format("link {} -> {}\n", link.path, link.target);
-    for (const auto& file : edits.rootfs.files)
-        out += format("file {} {:04o} {}\n", file.path, file.mode, one_line(file.content));
-    for (const auto& entry : edits.rootfs.cache)
-        out += format("cache {} => {} {:#06x}\n", entry.soname, entry.path, entry.flags);
-    for (const auto& cover : edits.rootfs.covers)
-        out += format("cover {} {:04o} {} bytes\n", cover.path, cover.mode, cover.content.size());
+    for (const auto& line : lines(edits, host_root)) out.append(line.text).append("\n");
     return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gpu/cdi_names.h"
 #include "gpu/edits.h"
 
 namespace gpurun::gpu {
@@ -52,17 +53,14 @@ bool injected_already(const spec::Spec& spec) {
 std::optional<Listed> from_annotations(const spec::Spec& spec, const Settings& settings) {
     if (settings.annotations == Settings::Annotations::off) return std::nullopt;
     if (settings.annotations == Settings::Annotations::automatic && injected_already(spec)) return std::nullopt;
+    auto prefixes = settings.annotation_prefixes;
+    std::erase(prefixes, "");
+    prefixes.emplace_back(own_annotation);
     Listed listed;
-    for (const auto& [key, value] : spec.annotations) {
-        const bool asks =
-            key == own_annotation ||
-            std::any_of(settings.annotation_prefixes.begin(), settings.annotation_prefixes.end(),
-                        [&](const std::string& prefix) { return !prefix.empty() && key.starts_with(prefix); });
-        if (!asks) continue;
-        add_list(listed.names, value);
-        listed.origin = format("annotation {}={}", key, value);
-    }
+    listed.names = cdi::names_in_annotations(spec.annotations, prefixes);
     if (listed.names.empty()) return std::nullopt;
+    if (listed.names.size() > most_ids) throw Error(format("more than {} GPUs are asked for", most_ids));
+    listed.origin = format("annotations with {}", gpurun::join(listed.names, ","));
     return listed;
 }
 
@@ -177,11 +175,18 @@ std::string_view without_type(std::string_view name) {
     return name;
 }
 
+// Whether discovery can know the name: an index, i:j or bus id, a UUID. Others are an administrator's own, in a file.
+bool is_live_name(std::string_view name) {
+    const auto first = name.empty() ? '\0' : name.front();
+    return (first >= '0' && first <= '9') || name.starts_with("GPU-") || name.starts_with("gpu-") ||
+           name.starts_with("MIG-") || name.starts_with("mig-") || without_type(name) != name;
+}
+
 // A name of NVIDIA's own kinds becomes a live request; everybody else's stays a CDI name.
 void add_qualified(Request& request, const Qualified& name, const std::string& text, const Settings& settings) {
     const bool live =
         name.vendor == "runtime.nvidia.com" || (name.vendor == "nvidia.com" && !settings.prefer_cdi_files);
-    if (live && name.device_class == "gpu") {
+    if (live && name.device_class == "gpu" && (name.name == "all" || is_live_name(name.name))) {
         if (name.name == "all") {
             request.all = true;
         } else {

@@ -36,6 +36,7 @@ struct Request {
     bool mig_config = false;   ///< NVIDIA_MIG_CONFIG_DEVICES=all.
     bool mig_monitor = false;  ///< NVIDIA_MIG_MONITOR_DEVICES=all.
     bool implied = false;      ///< Only because the image looks like an old CUDA image; not worth failing for.
+    bool explain = false;      ///< Edits shall say why they are there.
     std::string origin;        ///< What asked, for messages: "NVIDIA_VISIBLE_DEVICES=all".
 
     /// Something is asked of NVIDIA's own driver, not only of CDI files.

@@ -118,6 +118,16 @@ void read_nvidia(const Source& source, const Key<Value> (&keys)[Size], Settings&
     }
 }
 
+std::string text_of(bool value) { return value ? "true" : "false"; }
+std::string text_of(const std::string& value) { return value; }
+std::string text_of(const std::vector<std::string>& value) { return gpurun::join(value, ","); }
+std::string text_of(CapabilitySet value) { return to_text(value); }
+
+template <typename Value, std::size_t Size>
+void tell(const Settings& settings, const Key<Value> (&keys)[Size], std::map<std::string, std::string>& values) {
+    for (const auto& key : keys) values.emplace(key.ours, text_of(settings.*key.member));
+}
+
 std::vector<std::string> candidates(std::string_view folder, std::string_view file, bool rootless) {
     std::vector<std::string> paths;
     if (rootless) {
@@ -151,6 +161,16 @@ std::optional<Settings> parse_settings(std::string_view text, std::string_view n
         settings.annotations = *mode;
     }
     return settings;
+}
+
+std::map<std::string, std::string> describe(const Settings& settings) {
+    std::map<std::string, std::string> values;
+    tell(settings, bool_keys, values);
+    tell(settings, list_keys, values);
+    tell(settings, text_keys, values);
+    tell(settings, capability_keys, values);
+    values.emplace("cdi-annotations", name_of(annotation_modes, settings.annotations).value_or(""));
+    return values;
 }
 
 Settings parse_nvidia_settings(std::string_view text, std::string_view name) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,9 @@ struct Settings {
 /// $XDG_CONFIG_HOME/gpurun/gpurun.toml, then /etc/gpurun/gpurun.toml, then NVIDIA's config.toml in the same two places.
 /// A gpurun.toml without a table [gpu] counts as absent. Throws Error with file and line. Unknown keys are ignored.
 Settings read_settings(sys::FdRef host_root, bool rootless);
+
+/// The settings in effect by gpurun.toml's keys, as text: "true", "/", "compute,utility".
+std::map<std::string, std::string> describe(const Settings& settings);
 
 /// The two formats; \a name is the file's name for messages.
 std::optional<Settings> parse_settings(std::string_view text, std::string_view name);

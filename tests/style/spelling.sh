@@ -1,4 +1,4 @@
 #!/bin/sh
-# Common misspellings in sources, scripts and pages.
+# Common misspellings in sources, scripts and pages; Nd is a macro of the pages.
 cd "$(dirname "$0")/../.." && git ls-files -z | grep -zvE '^(tests/fixtures|seccomp|LICENSE|conformance/go.sum)' |
-  xargs -0 codespell
+  xargs -0 codespell --ignore-words-list=nd

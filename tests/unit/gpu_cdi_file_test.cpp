@@ -185,11 +185,26 @@ BOOST_AUTO_TEST_CASE(what_the_format_forbids_is_refused) {
         {R"({"mounts":[{"hostPath":"/a"}]})", "required property 'containerPath' is missing"},
         {R"({"hooks":[{"hookName":"later","path":"/h"}]})", "hooks[0].hookName: expected prestart"},
         {R"({"intelRdt":{"closID":"../x"}})", "closID: expected a directory's name"},
+        {R"({"deviceNodes":[{"path":"/dev/a","type":"c","major":-1}]})",
+         "deviceNodes[0].major: expected a device number"},
+        {R"({"deviceNodes":[{"path":"/dev/a","type":"c","minor":-1}]})",
+         "deviceNodes[0].minor: expected a device number"},
+        {R"({"netDevices":[{"hostInterfaceName":"a","name":""}]})", "netDevices[0].name: must not be empty"},
+        {R"({"netDevices":[{"hostInterfaceName":"a","name":"b"},{"hostInterfaceName":"a","name":"c"}]})",
+         "netDevices[1].hostInterfaceName: \"a\" is there twice"},
+        {R"({"netDevices":[{"hostInterfaceName":"a","name":"b"},{"hostInterfaceName":"c","name":"b"}]})",
+         "netDevices[1].name: \"b\" is there twice"},
     };
     for (const auto& [edits, expected] : cases) {
         const std::string problem = problem_with_edits(edits);
         BOOST_TEST_CONTEXT(problem) { BOOST_TEST(problem.find(expected) != std::string::npos, expected); }
     }
+    // resctrl's own root.
+    BOOST_TEST(problem_with_edits(R"({"intelRdt":{"closID":"/"}})") == "");
+    BOOST_TEST(problem_of("f.yaml",
+                          "cdiVersion: 1.0.0\nkind: a/b\nannotations: {\"a b\": c}\ndevices:\n  - name: a\n"
+                          "    containerEdits: {env: [A=b]}\n")
+                   .find("annotations[a b]: expected a key such as vendor.com/name") != std::string::npos);
     BOOST_TEST(problem_of("f.yaml", "cdiVersion: 1.0.0\nkind: a/b\ndevices: []\n")
                    .find("devices: expected at least one device") != std::string::npos);
 }

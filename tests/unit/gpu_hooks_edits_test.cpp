@@ -112,6 +112,61 @@ BOOST_AUTO_TEST_CASE(a_marker_outweighs_the_images_own_request_for_all) {
     for (const auto& device : spec.linux->devices) BOOST_TEST(device.path != "/dev/nvidia0");
 }
 
+// The image's own NVIDIA_VISIBLE_DEVICES=all is still there where the CDI file does not set it to void.
+BOOST_AUTO_TEST_CASE(what_an_engine_has_injected_is_not_injected_again) {
+    spec::Spec spec = edited_by_an_engine();
+    spec.process->env = {"NVIDIA_VISIBLE_DEVICES=all"};
+    spec.linux->devices.push_back({.type = "c", .path = "/dev/nvidiactl", .major = 195, .minor = 255});
+    const auto devices = spec.linux->devices.size(), mounts = spec.mounts.size();
+    gpu::Options options;
+    options.host_root = GPURUN_HOSTS "/h200-x2";
+    const auto rest = gpu::prepare(spec, options);
+    BOOST_TEST(spec.linux->devices.size() == devices);
+    BOOST_TEST(spec.mounts.size() == mounts);
+    BOOST_TEST(!rest.cache.empty());
+    // Without the control node the hooks are another vendor's who borrows them.
+    spec = edited_by_an_engine();
+    spec.process->env = {"NVIDIA_VISIBLE_DEVICES=all"};
+    gpu::prepare(spec, options);
+    BOOST_TEST(spec.mounts.size() > mounts);
+}
+
+BOOST_AUTO_TEST_CASE(soname_links_are_made_without_a_cache) {
+    const test::TemporaryDirectory root;
+    root.write("lib/libacme.so.2", test::make_elf64({.soname = "libacme.so.1"}));
+    spec::Spec spec;
+    spec.mounts = {{.destination = "/acme/libacme.so.2",
+                    .type = "bind",
+                    .source = root / "lib/libacme.so.2",
+                    .options = {"bind", "ro"}}};
+    spec.hooks.emplace().create_container.push_back(nvidia_hook({"create-soname-symlinks", "--folder", "/acme"}));
+    gpu::Options options;
+    options.host_root = root.path();
+    const auto rest = gpu::prepare(spec, options);
+    BOOST_TEST(spec.hooks->create_container.empty());
+    BOOST_TEST((rest.links == std::vector<gpu::Link>{{"/acme/libacme.so.1", "libacme.so.2"}}));
+    BOOST_TEST(rest.cache.empty());
+}
+
+// An engine that leaves the annotation behind has put everything in already, the hook included.
+BOOST_AUTO_TEST_CASE(a_cdi_file_that_was_applied_before_changes_nothing) {
+    const test::TemporaryDirectory root;
+    root.write("etc/cdi/acme.yaml",
+               "cdiVersion: 0.5.0\nkind: acme.com/gpu\ndevices:\n  - name: all\n    containerEdits:\n"
+               "      env: [A=b]\n      deviceNodes: [{path: /dev/acme, type: c, major: 240, minor: 1}]\n"
+               "      mounts: [{hostPath: /lib/x, containerPath: /acme/x}]\n"
+               "      hooks: [{hookName: createRuntime, path: /usr/bin/acme-hook, args: [acme-hook, go]}]\n");
+    spec::Spec spec;
+    spec.process.emplace();
+    spec.annotations = {{"cdi.k8s.io/x", "acme.com/gpu=all"}};
+    gpu::Options options;
+    options.host_root = root.path();
+    gpu::prepare(spec, options);
+    const auto once = spec::to_json(spec);
+    gpu::prepare(spec, options);
+    BOOST_TEST(spec::to_json(spec) == once);
+}
+
 // A file of NVIDIA's generator that gpurun resolves itself: its six hooks are carried out too.
 BOOST_AUTO_TEST_CASE(hooks_that_a_cdi_file_brings_are_carried_out) {
     const test::TemporaryDirectory root;

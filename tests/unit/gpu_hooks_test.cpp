@@ -51,6 +51,19 @@ BOOST_AUTO_TEST_CASE(options_may_be_joined_and_the_older_program_is_known) {
     BOOST_TEST(orders.library_folders.at(0) == "/x");
 }
 
+BOOST_AUTO_TEST_CASE(soname_links_and_the_old_name_of_the_mask_are_known) {
+    spec::Hooks hooks;
+    hooks.create_container = {hook({"nvidia-cdi-hook", "create-soname-symlinks", "--folder", "/a/", "--folder=/b"}),
+                              hook({"nvidia-cdi-hook", "update-nvidia-params"})};
+    const HookOrders orders = take_hooks(hooks);
+    BOOST_TEST(hooks.create_container.empty());
+    const std::vector<std::string> folders{"/a", "/b"};
+    BOOST_TEST(orders.soname_folders == folders, boost::test_tools::per_element());
+    BOOST_TEST(orders.mask_parameters);
+    BOOST_TEST(orders.library_folders.empty());
+    BOOST_TEST(orders.from_cdi_file());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_understood_stays_in_its_order) {
     const std::vector<spec::Hook> foreign{
         hook({"nvidia-cdi-hook", "brand-new", "--x", "1"}),

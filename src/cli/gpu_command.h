@@ -1,0 +1,17 @@
+#pragma once
+
+#include "cli/command.h"
+
+namespace gpurun::cli {
+
+/// The verbs of `gpurun gpu`, by files.
+extern const Command gpu_list_command, gpu_info_command, gpu_check_command, gpu_doctor_command, gpu_explain_command,
+    gpu_cdi_command, gpu_create_nodes_command;
+
+/// What --host-root names; "/" without it.
+std::string host_root(const Arguments& arguments);
+
+/// Settings of the caller's own count as well: gpurun was started by another user than root.
+bool is_rootless();
+
+}  // namespace gpurun::cli
