@@ -1,7 +1,10 @@
 #include "cli/gpu_command.h"
 
 #include <gpurun/error.h>
+#include <limits.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "base/text.h"
 #include "cli/columns.h"
@@ -80,8 +83,15 @@ const Command* const verbs[] = {&gpu_list_command,    &gpu_info_command, &gpu_ch
 
 }  // namespace
 
+std::string absolute_path(const std::string& path) {
+    if (path.starts_with('/')) return clean_path(path);
+    char directory[PATH_MAX];
+    if (::getcwd(directory, sizeof directory) == nullptr) throw Error(errno, "getcwd");
+    return clean_path(format("{}/{}", directory, path));
+}
+
 std::string host_root(const Arguments& arguments) {
-    const std::string root = arguments.optional("host-root").value_or("/");
+    const std::string root = absolute_path(arguments.optional("host-root").value_or("/"));
     if (!sys::exists(root)) throw Error(format("--host-root {}: there is no such directory", root));
     return root;
 }

@@ -1,8 +1,4 @@
 #include <gpurun/error.h>
-#include <limits.h>
-#include <unistd.h>
-
-#include <cerrno>
 
 #include "base/text.h"
 #include "cli/columns.h"
@@ -21,17 +17,11 @@ constexpr Option explain_options[] = {
     {"format", 'f', true, "table or json"},
     {"host-root", 0, true, "explain for the host whose files are below this directory"}};
 
-std::string absolute(const std::string& path) {
-    if (path.starts_with('/')) return clean_path(path);
-    char directory[PATH_MAX];
-    if (::getcwd(directory, sizeof directory) == nullptr) throw Error(errno, "getcwd");
-    return clean_path(format("{}/{}", directory, path));
-}
-
 int explain(const container::Context&, const Arguments& arguments) {
     const std::string wanted = output_format(arguments);
-    const std::string bundle = absolute(arguments.positionals.at(0));
-    const std::string path = arguments.has("config") ? absolute(arguments.value("config")) : bundle + "/config.json";
+    const std::string bundle = absolute_path(arguments.positionals.at(0));
+    const std::string path =
+        arguments.has("config") ? absolute_path(arguments.value("config")) : bundle + "/config.json";
     if (!sys::exists(path)) throw Error(format("{}: there is no such file; explain wants a bundle's directory", path));
     const auto explanation =
         gpu::explain(spec::read_text(sys::read_file(path, largest_config), path), {.devices = arguments.values("gpu"),

@@ -148,6 +148,19 @@ def _(t):
     equal(result.out.splitlines()[1:], [], "devices of two files at once")
 
 
+@case("gpu cdi generate writes the host's own paths, also of one that is named by a relative path", runc=NO_VERBS)
+def _(t):
+    root = host(t, "wsl")
+    result = succeeds(t.call("gpu", "cdi", "generate", "--host-root", root.name, cwd=root.parent))
+    contains(result.out, "hostPath: /usr/lib/wsl\n")
+    lacks(result.out, root.name)
+    result = succeeds(t.call("gpu", "cdi", "generate", "--mode", "imex", "--imex", "3", "--host-root", host(t, "h200")))
+    contains(result.out, "kind: nvidia.com/imex-channel")
+    contains(result.out, "path: /dev/nvidia-caps-imex-channels/channel3")
+    fails(gpu(t, "cdi generate", "--mode", "gds", on="h200"), "nothing for the mode gds")
+    fails(gpu(t, "cdi generate", "--mode", "tpu", on="h200"), "gds, mofed")
+
+
 @case("gpu cdi transform root changes what stands before host paths", runc=NO_VERBS)
 def _(t):
     source = t.directory / "nvidia.yaml"
