@@ -79,6 +79,7 @@ struct MapIds {
 };
 struct SetOomScore {
     int score = 0;
+    bool required = true;  ///< Without root a score may not be lowered; that is a warning then.
 };
 struct JoinResctrl {
     spec::IntelRdt rdt;

@@ -3,6 +3,7 @@
 #include <gpurun/error.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/log.h"
 #include "base/scope.h"
@@ -98,6 +99,16 @@ void SystemdManager::set_devices(const std::vector<spec::DeviceRule>& rules) {
     });
     set_properties(device_properties(rules, sys::try_read_file("/proc/devices").value_or("")));
     files_->set_devices(rules);
+}
+
+void SystemdManager::attach(int pid) {
+    try {
+        files_->attach(pid);
+    } catch (const Error& error) {
+        const bool no_right = error.code == EACCES || error.code == EPERM;
+        if (!no_right || !is_users(location())) throw;
+        ask("attach", location(), {{"PID", std::to_string(pid)}});
+    }
 }
 
 void SystemdManager::remove() {

@@ -18,7 +18,7 @@ class SystemdManager final : public Manager {
     void set_devices(const std::vector<spec::DeviceRule>& rules) override;
     Entry entry(const std::string& sub_path) override { return files_->entry(sub_path); }
     Entry entry_beside(int pid) override { return files_->entry_beside(pid); }
-    void attach(int pid) override { files_->attach(pid); }
+    void attach(int pid) override;
     void freeze(Freeze state) override { files_->freeze(state); }
     bool is_frozen() override { return files_->is_frozen(); }
     void kill(int signal) override { files_->kill(signal); }

@@ -21,6 +21,10 @@ namespace {
 
 constexpr int remove_attempts = 10;  // 1, 2, 4 … ms: about a second.
 
+constexpr std::string_view how_to_delegate =
+    "root can delegate controllers by writing \"[Service]\" and \"Delegate=cpu cpuset io memory pids\" to "
+    "/etc/systemd/system/user@.service.d/delegate.conf and running \"systemctl daemon-reload\"";
+
 std::vector<std::string> children(const std::string& path) {
     std::vector<std::string> names;
     DIR* stream = ::opendir(path.c_str());
@@ -50,11 +54,21 @@ std::string usage_note(const PlacedWrite& placed) {
     return {};
 }
 
+// In a user namespace even uid 0 has no rights to the host's cgroups.
+bool is_host_root() {
+    if (::geteuid() != 0) return false;
+    const auto map = sys::try_read_file("/proc/self/uid_map");
+    if (!map) return true;
+    const auto fields = words(*map);
+    return fields.size() == 3 && fields[1] == "0" && fields[2] == "4294967295";
+}
+
 [[noreturn]] void fail(const PlacedWrite& placed, int failure) {
     const Write& write = *placed.write;
     if (failure == ENOENT && sys::exists(placed.directory))
-        throw Error(format("cannot set {} to {}: {} has no such file, the controller {} is not available there",
-                           placed.file, write.value, placed.directory, write.file.substr(0, write.file.find('.'))));
+        throw Error(format("cannot set {} to {}: {} has no such file, the controller {} is not available there{}{}",
+                           placed.file, write.value, placed.directory, write.file.substr(0, write.file.find('.')),
+                           is_host_root() ? "" : "; ", is_host_root() ? std::string_view() : how_to_delegate));
     if (failure == EBUSY && write.controller == "memory")
         throw Error(failure, format("unable to set memory limit to {}{}", write.value, usage_note(placed)));
     throw Error(failure, format("write \"{}\" to {}/{}", write.value, placed.directory, placed.file));
@@ -73,15 +87,6 @@ void require_floor(const PlacedWrite& placed) {
 int try_write(const PlacedWrite& placed) {
     return sys::try_write_file_at(sys::FdRef(AT_FDCWD), format("{}/{}", placed.directory, placed.file),
                                   placed.write->value);
-}
-
-// In a user namespace even uid 0 has no rights to the host's cgroups.
-bool is_host_root() {
-    if (::geteuid() != 0) return false;
-    const auto map = sys::try_read_file("/proc/self/uid_map");
-    if (!map) return true;
-    const auto fields = words(*map);
-    return fields.size() == 3 && fields[1] == "0" && fields[2] == "4294967295";
 }
 
 }  // namespace
@@ -214,14 +219,10 @@ void require_unneeded(const Error& error, const Location& location, const spec::
     if (!no_right || is_host_root()) throw error;
     const std::string limits = limits_asked(location.layout, resources);
     if (!limits.empty())
-        throw Error(
-            error.code,
-            format(
-                "limits were asked for ({}), but this user has no delegated cgroup; root can delegate one by writing "
-                "\"[Service]\" and \"Delegate=cpu cpuset io memory pids\" to "
-                "/etc/systemd/system/user@.service.d/delegate.conf and "
-                "running \"systemctl daemon-reload\" (then use --systemd-cgroup): {}",
-                limits, error.message));
+        throw Error(error.code,
+                    format("limits were asked for ({}), but this user has no delegated cgroup; {} (then use "
+                           "--systemd-cgroup): {}",
+                           limits, how_to_delegate, error.message));
     if (location.explicit_path) throw with_context("linux.cgroupsPath", error);
 }
 

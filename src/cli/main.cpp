@@ -24,7 +24,7 @@ constexpr Option global_options[] = {{"root", 0, true, "directory of the contain
                                      {"debug", 0, false, "log every step"},
                                      {"systemd-cgroup", 0, false, "let systemd make the cgroups"},
                                      {"cgroup-manager", 0, true, "cgroupfs, systemd or disabled"},
-                                     {"rootless", 0, true, "accepted for runc's sake: it is detected"},
+                                     {"rootless", 0, true, "auto, true, false: for runc's sake, it is detected"},
                                      {"criu", 0, true, "accepted for runc's sake"},
                                      {"version", 'v', false, "print the version"}};
 
@@ -34,6 +34,7 @@ constexpr Name<log::Level> levels[] = {{"error", log::Level::error},
                                        {"info", log::Level::info},
                                        {"debug", log::Level::debug}};
 constexpr Name<log::Format> formats[] = {{"text", log::Format::text}, {"json", log::Format::json}};
+constexpr Name<bool> rootless_words[] = {{"auto", true}, {"true", true}, {"false", false}, {"1", true}, {"0", false}};
 constexpr Name<cgroup::Driver> drivers[] = {{"cgroupfs", cgroup::Driver::cgroupfs},
                                             {"systemd", cgroup::Driver::systemd},
                                             {"disabled", cgroup::Driver::disabled}};
@@ -103,6 +104,7 @@ container::Context context_of(const Arguments& arguments) {
         throw Error(format("invalid value \"{}\" for flag --root: want a directory of its own, such as /run/gpurun",
                            context.root));
     if (arguments.has("cgroup-manager")) context.driver = choice(arguments, "cgroup-manager", drivers);
+    if (arguments.has("rootless")) static_cast<void>(choice(arguments, "rootless", rootless_words));
     if (arguments.has("systemd-cgroup")) context.driver = cgroup::Driver::systemd;
     return context;
 }

@@ -64,6 +64,8 @@ int state(const container::Context& context, const Arguments& arguments) {
 
 constexpr Option ps_options[] = {{"format", 'f', true, "table or json"}};
 
+constexpr std::size_t most_ps_prints = 256u << 20;  // A busy host has long command lines by the thousand.
+
 // The host's ps, cut down to the container's processes: any of ps's own options may follow.
 std::string ps_columns(const std::vector<int>& pids, std::vector<std::string> arguments) {
     if (arguments.empty()) arguments = {"-ef"};
@@ -72,7 +74,7 @@ std::string ps_columns(const std::vector<int>& pids, std::vector<std::string> ar
     for (const char* candidate : {"/bin/ps", "/usr/bin/ps"})
         if (path.empty() && sys::exists(candidate)) path = candidate;
     if (path.empty()) throw Error("ps is not installed; use --format json, or install procps");
-    const auto finished = sys::run_program({.path = path, .arguments = arguments});
+    const auto finished = sys::run_program({.path = path, .arguments = arguments, .output_limit = most_ps_prints});
     if (finished.exit_code != 0) throw Error("ps: " + finished.output);
     const auto lines = split(finished.output, '\n');
     const auto header = words(lines.front());

@@ -1,10 +1,13 @@
 #include <gpurun/container.h>
 #include <gpurun/error.h>
 
+#include <fcntl.h>
+
 #include "base/log.h"
 #include "base/text.h"
 #include "container/facts.h"
 #include "json/json.h"
+#include "sys/file.h"
 
 namespace gpurun::container {
 
@@ -73,9 +76,30 @@ std::string to_json(const Summary& summary, const std::string& owner, bool inden
     return json::write(shown, indented ? "  " : "");
 }
 
+namespace {
+
+// Who is in the pid namespace of \a init: what a container without a cgroup can be told by.
+std::vector<int> namespace_members(std::int64_t init) {
+    const auto pid_namespace = [](std::string_view pid) {
+        return sys::try_read_link(sys::FdRef(AT_FDCWD), format("/proc/{}/ns/pid", pid)).value_or("");
+    };
+    const std::string wanted = pid_namespace(std::to_string(init));
+    if (wanted.empty() || wanted == pid_namespace("self"))
+        throw Error("the container has neither a cgroup nor a pid namespace of its own to tell its processes by");
+    std::vector<int> pids;
+    for (const auto& name : sys::list_directory(sys::FdRef(AT_FDCWD), "/proc"))
+        if (const auto pid = parse_number<int>(name); pid && pid_namespace(name) == wanted) pids.push_back(*pid);
+    return pids;
+}
+
+}  // namespace
+
 std::vector<int> processes(const Context& context, const std::string& id) {
     state::Store store(context.root);
-    return manager_of(store.load(id))->processes();
+    const auto record = store.load(id);
+    if (!record.cgroup.directories.empty()) return manager_of(record)->processes();
+    if (state::status_of(store, record) == spec::Status::stopped) return {};
+    return namespace_members(record.pid);
 }
 
 void pause(const Context& context, const std::string& id) {

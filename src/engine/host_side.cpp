@@ -77,7 +77,11 @@ struct Lane {
     void operator()(const step::Clone& s) { clone(s); }
     void operator()(const step::MapIds& s) { write_id_maps(proc, started.child.pid, s); }
     void operator()(const step::SetOomScore& s) {
-        sys::write_file_at(proc, format("{}/oom_score_adj", started.child.pid), std::to_string(s.score));
+        const std::string file = format("{}/oom_score_adj", started.child.pid);
+        const int failure = sys::try_write_file_at(proc, file, std::to_string(s.score));
+        if (failure == EACCES && !s.required)
+            return log::warning("oom_score_adj stays what the caller's is: only root may lower it to {}", s.score);
+        if (failure != 0) throw Error(failure, "write " + file);
     }
     void operator()(const step::JoinResctrl& s) {
         const std::string group = join_resctrl(s.rdt, side.options->id, started.child.pid, undo);
@@ -102,6 +106,8 @@ struct Lane {
     }
 
     void clone(const step::Clone& s);
+    void launch_outside(CloneRequest request, std::vector<sys::Fd>& tasks);
+    void end_with_failure();
     [[noreturn]] void become_container(std::vector<sys::Fd>& tasks) noexcept;
     void await_container(Barrier barrier);
     void await_exec();
@@ -135,7 +141,9 @@ void Lane::clone(const step::Clone& s) {
     if (s.into_cgroup && side.cgroup != nullptr) entry = side.cgroup->entry(side.options->cgroup_path);
     CloneRequest request{.namespaces = s.namespaces,
                          .cgroup = entry.directory,
-                         .user_namespace = s.joins_user ? namespaces.at(spec::NamespaceType::user).ref() : sys::FdRef(),
+                         .user_namespace = !s.joins_user ? sys::FdRef()
+                                           : side.target ? side.target
+                                                         : namespaces.at(spec::NamespaceType::user).ref(),
                          .pid_namespace = !s.joins_pid  ? sys::FdRef()
                                           : side.target ? side.target
                                                         : namespaces.at(spec::NamespaceType::pid).ref()};
@@ -143,14 +151,41 @@ void Lane::clone(const step::Clone& s) {
     try {
         started.child = launch(request);
     } catch (const Error& error) {
+        if (!request.cgroup || !side.options->cgroup_path.empty()) throw;
+        if (error.code == EACCES) return launch_outside(request, entry.tasks);
         // Controllers enabled below it close a cgroup to processes (systemd inside did so): go where init has gone.
-        if (error.code != EBUSY || side.target_pid == 0 || !side.options->cgroup_path.empty()) throw;
+        if (error.code != EBUSY || side.target_pid == 0) throw;
         entry = side.cgroup->entry_beside(side.target_pid);
         request.cgroup = entry.directory;
         started.child = launch(request);
     }
     if (started.child.pid == 0) become_container(entry.tasks);
     far_channel.reset();
+    end_with_failure();
+    if (side.on_cloned) side.on_cloned(started.child.pid);
+}
+
+// An ordinary user may not clone from a session's cgroup into one below the user's service manager, which may move
+// processes there, though. The container process waits for that.
+void Lane::launch_outside(CloneRequest request, std::vector<sys::Fd>& tasks) {
+    auto [near, far] = sys::socket_pair();
+    request.cgroup = {};
+    started.child = launch(request);
+    if (started.child.pid == 0) {
+        near.reset();
+        if (sys::receive_message(far).payload.empty()) ::_exit(1);
+        far.reset();
+        become_container(tasks);
+    }
+    far.reset();
+    far_channel.reset();
+    end_with_failure();
+    side.cgroup->attach(started.child.pid);
+    sys::send_message(near, "attached");
+    if (side.on_cloned) side.on_cloned(started.child.pid);
+}
+
+void Lane::end_with_failure() {
     undo.push([this_pid = started.child.pid, pidfd = ::fcntl(started.child.pidfd.get(), F_DUPFD_CLOEXEC, 3)] {
         sys::try_signal(sys::FdRef(pidfd), SIGKILL);
         ::close(pidfd);
@@ -160,7 +195,6 @@ void Lane::clone(const step::Clone& s) {
             // Somebody else reaped it.
         }
     });
-    if (side.on_cloned) side.on_cloned(started.child.pid);
 }
 
 [[noreturn]] void Lane::container_died() {

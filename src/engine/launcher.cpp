@@ -29,6 +29,7 @@ sys::Child launch_from_inside(const CloneRequest& request) {
         near.reset();
         try {
             sys::enter_namespace(request.user_namespace, CLONE_NEWUSER, "user");
+            if (request.pid_namespace) sys::enter_namespace(request.pid_namespace, CLONE_NEWPID, "pid");
             sys::Child child = sys::clone({.flags = request.namespaces | CLONE_PARENT, .cgroup = request.cgroup});
             if (child.pid == 0) return child;
             say(far, Say::child, plan::Barrier::ready, child.pid, {});
@@ -47,11 +48,17 @@ sys::Child launch_from_inside(const CloneRequest& request) {
 
 }  // namespace
 
-sys::Child launch(const CloneRequest& request) {
+sys::Child launch(CloneRequest request) {
     sys::Fd own_pids;
     if (request.pid_namespace) {
         own_pids = sys::open("/proc/self/ns/pid", O_RDONLY);
-        sys::enter_namespace(request.pid_namespace, CLONE_NEWPID, "pid");
+        // Without root the rights to a pid namespace come from its user namespace, which is joined first.
+        const bool entered = ::setns(request.pid_namespace.get(), CLONE_NEWPID) == 0;
+        if (!entered && !(errno == EPERM && request.user_namespace)) throw Error(errno, "setns pid");
+        if (entered)
+            request.pid_namespace = {};
+        else
+            own_pids.reset();
     }
     // Only children are affected; hooks and helpers started later belong where we are.
     ScopeExit back([&own_pids] {

@@ -18,7 +18,7 @@ struct CloneRequest {
 /// Clones the container process; returns twice, with pid 0 in it. The child is this process's own child in every case.
 /// Where a user namespace is joined, a launcher enters it and clones from inside, as the pid namespace must belong to
 /// it. Runs in the host process.
-sys::Child launch(const CloneRequest& request);
+sys::Child launch(CloneRequest request);
 
 /// Throws Error when the descriptor is a namespace of another type than the config says (a MUST of
 /// config-linux.md#namespaces).

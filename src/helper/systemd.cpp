@@ -365,7 +365,23 @@ std::string stop(const Request& request) {
     return {};
 }
 
-constexpr Name<std::string (*)(const Request&)> actions[] = {{"start", start}, {"set", set}, {"stop", stop}};
+// A user's manager moves processes that its user may not move, by way of the system's manager.
+std::string attach(const Request& request) {
+    constexpr std::string_view key = "PID=";
+    const std::string_view text = request.properties.empty() ? std::string_view() : request.properties.front();
+    const auto pid = text.starts_with(key) ? parse_number<std::uint32_t>(text.substr(key.size())) : std::nullopt;
+    if (!pid) throw Error("systemd attach: expected PID=NUMBER");
+    const Bus bus = connect(request.user);
+    BusError error;
+    const int result =
+        sd_bus_call_method(bus.get(), destination, manager_path, manager_interface, "AttachProcessesToUnit",
+                           &error.value, nullptr, "ssau", request.unit.c_str(), "/", 1, *pid);
+    if (result < 0) fail(format("move process {} into {}", *pid, request.unit), result, error);
+    return {};
+}
+
+constexpr Name<std::string (*)(const Request&)> actions[] = {
+    {"start", start}, {"set", set}, {"stop", stop}, {"attach", attach}};
 
 }  // namespace
 
@@ -375,7 +391,7 @@ std::string systemd(const std::vector<std::string>& arguments) {
     if (at < arguments.size() && arguments[at] == "--user") request.user = true, ++at;
     const auto action = value_of(actions, arguments.empty() ? std::string_view() : std::string_view(arguments.front()));
     if (!action || at >= arguments.size())
-        throw Error("systemd: expected start, set or stop, [--user], a unit, and properties");
+        throw Error("systemd: expected start, set, stop or attach, [--user], a unit, and properties");
     request.unit = arguments[at++];
     request.properties.assign(arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end());
     return (*action)(request);

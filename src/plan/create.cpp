@@ -92,7 +92,8 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
         lane.push_back(step::MapIds{.uids = linux.uid_mappings, .gids = linux.gid_mappings, .rootless = host.rootless});
         lane.push_back(step::Pass{Barrier::id_maps});
     }
-    if (spec.process && spec.process->oom_score_adj) lane.push_back(step::SetOomScore{*spec.process->oom_score_adj});
+    if (spec.process && spec.process->oom_score_adj)
+        lane.push_back(step::SetOomScore{.score = *spec.process->oom_score_adj, .required = !host.rootless});
     if (linux.intel_rdt) lane.push_back(step::JoinResctrl{*linux.intel_rdt});
     if (waits_for_host(spec)) {
         lane.push_back(step::Await{Barrier::prepared});

@@ -7,12 +7,17 @@ namespace {
 
 using spec::NamespaceType;
 
-// The container's own namespaces, in setns order; those it shares with the host are not entered.
-std::vector<NamespaceType> entered(const spec::Spec& container) {
+bool has(const spec::Spec& container, NamespaceType type) {
+    return container.linux && spec::find_namespace(*container.linux, type) != nullptr;
+}
+
+// The container's own namespaces but those that the clone joins; those it shares with the host are not entered.
+std::vector<NamespaceType> entered(const spec::Spec& container, const step::Clone& clone) {
     std::vector<NamespaceType> types;
     if (container.linux)
         for (const auto& ns : container.linux->namespaces)
-            if (ns.type != NamespaceType::pid) types.push_back(ns.type);
+            if (ns.type != NamespaceType::pid && !(clone.joins_user && ns.type == NamespaceType::user))
+                types.push_back(ns.type);
     return types;
 }
 
@@ -20,9 +25,13 @@ std::vector<NamespaceType> entered(const spec::Spec& container) {
 
 Plan build_exec(const spec::Spec& container, const spec::Process& process, const Host& host, const Options& options) {
     Plan plan;
-    const bool pid = container.linux && spec::find_namespace(*container.linux, NamespaceType::pid) != nullptr;
-    plan.host.push_back(step::Clone{.joins_pid = pid, .into_cgroup = options.has_cgroup});
-    if (process.oom_score_adj) plan.host.push_back(step::SetOomScore{*process.oom_score_adj});
+    // Without root every namespace is entered with the rights that the container's user namespace gives.
+    const step::Clone clone{.joins_user = host.rootless && has(container, NamespaceType::user),
+                            .joins_pid = has(container, NamespaceType::pid),
+                            .into_cgroup = options.has_cgroup};
+    plan.host.push_back(clone);
+    if (process.oom_score_adj)
+        plan.host.push_back(step::SetOomScore{.score = *process.oom_score_adj, .required = !host.rootless});
     plan.host.push_back(step::Await{Barrier::ready});
     if (!options.pidfd_socket.empty()) plan.host.push_back(step::SendPidfd{options.pidfd_socket});
     if (!options.pid_file.empty()) plan.host.push_back(step::WritePidFile{options.pid_file});
@@ -32,9 +41,8 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
         lane.push_back(step::SetCpuAffinity{process.exec_cpu_affinity->initial});
     if (options.has_cgroup) lane.push_back(step::EnterCgroup{options.cgroup_path});
     if (process.exec_cpu_affinity) lane.push_back(step::SetCpuAffinity{process.exec_cpu_affinity->final});
-    lane.push_back(step::JoinNamespaces{entered(container)});
-    if (container.linux && spec::find_namespace(*container.linux, NamespaceType::user) != nullptr)
-        lane.push_back(step::BecomeRoot{});
+    lane.push_back(step::JoinNamespaces{entered(container, clone)});
+    if (has(container, NamespaceType::user)) lane.push_back(step::BecomeRoot{});
     if (!options.no_new_keyring)
         lane.push_back(step::JoinKeyring{.name = "_ses." + options.id,
                                          .label = host.lsm == security::Lsm::selinux ? process.selinux_label : ""});

@@ -76,6 +76,11 @@ std::string read_line(sys::FdRef file, const std::string& name) {
     }
 }
 
+// What to do where an ordinary user may not write.
+const char* hint(int failure) {
+    return failure == EACCES && ::geteuid() != 0 ? " (without root, set XDG_RUNTIME_DIR or give --root)" : "";
+}
+
 }  // namespace
 
 void check_id(const std::string& id) {
@@ -114,7 +119,11 @@ sys::Fd Store::directory(bool make) const {
     sys::Fd fd = sys::try_open(root_, O_PATH | O_DIRECTORY);
     if (!fd && errno == EACCES) throw Error(errno, "open " + root_);
     if (!fd && make) {
-        sys::make_directories(root_, 0700);
+        try {
+            sys::make_directories(root_, 0700);
+        } catch (const Error& error) {
+            throw Error(error.code, error.message + hint(error.code));
+        }
         fd = sys::open(root_, O_PATH | O_DIRECTORY);
     }
     return fd;
@@ -126,7 +135,7 @@ NewRecord Store::create(const Record& record, std::string_view config) {
                                     sys::Resolve::anywhere, 0600);
     if (!file) {
         if (errno == EEXIST) throw Error("container with given ID already exists: " + record.id);
-        throw Error(errno, format("create the record of container {} in {}", record.id, root_));
+        throw Error(errno, format("create the record of container {} in {}{}", record.id, root_, hint(errno)));
     }
     std::string text = first_line(record);
     const std::size_t room = text.size() - 1;

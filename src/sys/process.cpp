@@ -31,7 +31,8 @@ Child clone(const CloneOptions& options) {
     clone_args arguments{};
     arguments.flags = options.flags | CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-    arguments.exit_signal = SIGCHLD;
+    // A sibling is its parent's child as the caller itself is; clone3 wants no signal said then.
+    arguments.exit_signal = (options.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
     if (options.cgroup) {
         arguments.flags |= CLONE_INTO_CGROUP;
         arguments.cgroup = static_cast<std::uint64_t>(options.cgroup.get());
@@ -162,7 +163,6 @@ long milliseconds_now() {
 
 // Feeds stdin and collects output until the program's end of the pipe is closed by everyone or it exited.
 void converse(const Program& program, Fd in, FdRef out, FdRef pidfd, Finished& finished) {
-    constexpr std::size_t output_limit = 64u << 10;
     const long deadline = program.timeout_seconds ? milliseconds_now() + 1000L * *program.timeout_seconds : 0;
     std::string_view input = program.input;
     if (input.empty()) in.reset();
@@ -190,7 +190,7 @@ void converse(const Program& program, Fd in, FdRef out, FdRef pidfd, Finished& f
             char chunk[4096];
             const auto got = ::read(out.get(), chunk, sizeof chunk);
             if (got <= 0) return;
-            if (finished.output.size() < output_limit) finished.output.append(chunk, static_cast<std::size_t>(got));
+            if (finished.output.size() < program.output_limit) finished.output.append(chunk, static_cast<std::size_t>(got));
         } else if (exited) {
             return;
         }

@@ -58,7 +58,7 @@ void reset_signals() noexcept;
 struct Finished {
     int exit_code = 0;
     bool timed_out = false;
-    std::string output;  ///< stdout and stderr, at most 64 KiB, trimmed.
+    std::string output;  ///< stdout and stderr, at most Program::output_limit, trimmed.
 };
 struct Program {
     std::string path;
@@ -67,6 +67,7 @@ struct Program {
     std::string input;
     std::string directory;               ///< Working directory; empty: the caller's.
     std::optional<int> timeout_seconds;  ///< SIGKILL after it.
+    std::size_t output_limit = 64u << 10;  ///< Bytes; what is printed beyond it is dropped.
 };
 /// Starts and waits. The child has default signals, no descriptors but 0–2. Throws Error("exec PATH") when it cannot be
 /// executed.

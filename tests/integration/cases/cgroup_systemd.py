@@ -40,7 +40,7 @@ def started(c):
     return c
 
 
-@case("a scope in the slice holds the container", needs=[systemd])
+@case("a scope in the slice holds the container", feature="systemd: units", needs=[systemd])
 def _(t):
     c = started(container(t))
     path = f"/gpurun.slice/{SLICE}/{unit(c)}"
@@ -54,20 +54,20 @@ def _(t):
                         path.lstrip("/") / "cgroup.procs").read_text().split() == [str(c.pid())], "alone in the scope")
 
 
-@case("the scope goes with the container", needs=[systemd])
+@case("the scope goes with the container", feature="systemd: units", needs=[systemd])
 def _(t):
     c = started(container(t))
     succeeds(c.delete("--force"))
     eventually(lambda: show(c, "ActiveState") == "inactive", "inactive")
 
 
-@case("run in the foreground by systemd", needs=[systemd])
+@case("run in the foreground by systemd", feature="systemd: units", needs=[systemd])
 def _(t):
     c = container(t, "cat", "/proc/self/cgroup")
     contains(succeeds(c.run(**BY_SYSTEMD)).out, unit(c))
 
 
-@case("GPU devices survive a daemon-reload", needs=[systemd])
+@case("GPU devices survive a daemon-reload", feature="systemd: daemon-reload", needs=[systemd])
 def _(t):
     c = container(t)
     c.linux["resources"]["devices"] += [GPU, {**GPU, "minor": 255}, {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rwm"}]
@@ -82,7 +82,7 @@ def _(t):
         succeeds(c.exec("sh", "-c", "echo x > /dev/null; head -c 1 /dev/urandom"))
 
 
-@case("update tells systemd of devices too, and a daemon-reload keeps them", needs=[systemd])
+@case("update tells systemd of devices too, and a daemon-reload keeps them", feature="systemd: daemon-reload", needs=[systemd])
 def _(t):
     c = started(container(t))
     contains(can(t, c), REFUSED)
@@ -94,7 +94,7 @@ def _(t):
     contains(can(t, c), NO_DRIVER, "after daemon-reload")
 
 
-@case("limits are in the files and known to systemd, also after update and daemon-reload", needs=[systemd, controller("memory"), controller("pids")])
+@case("limits are in the files and known to systemd, also after update and daemon-reload", feature="systemd: daemon-reload", needs=[systemd, controller("memory"), controller("pids")])
 def _(t):
     c = container(t)
     c.linux["resources"].update(memory={"limit": 64 << 20}, pids={"limit": 20}, cpu={"shares": 512, "quota": 50000, "period": 100000})
@@ -111,7 +111,7 @@ def _(t):
     equal((environment.cgroup_of(c.pid(), "pids") / "pids.max").read_text().strip(), "33")
 
 
-@case("annotations set properties of the unit", needs=[systemd])
+@case("annotations set properties of the unit", feature="systemd: properties", needs=[systemd])
 def _(t):
     c = container(t)
     c.config["annotations"] = {"org.systemd.property.TimeoutStopSec": "7", "org.systemd.property.Description": "'of a test'"}
@@ -122,7 +122,7 @@ def _(t):
     fails(wrong.try_create(**BY_SYSTEMD), "TimeoutStopUSec", "soon")
 
 
-@case("pause, resume, exec and kill work in a scope", needs=[systemd])
+@case("pause, resume, exec and kill work in a scope", feature="systemd: units", needs=[systemd])
 def _(t):
     c = started(container(t))
     succeeds(c.verb("pause"))
@@ -135,14 +135,14 @@ def _(t):
     eventually(lambda: c.status() == "stopped", "stopped")
 
 
-@case("a path that is not slice:prefix:name is refused", needs=[systemd])
+@case("a path that is not slice:prefix:name is refused", feature="systemd: units", needs=[systemd])
 def _(t):
     c = t.container("true")
     c.linux["cgroupsPath"] = "/not/for/systemd"
     fails(c.try_create(**BY_SYSTEMD), "slice:prefix:name")
 
 
-@case("a unit that exists is refused and left alone", needs=[systemd])
+@case("a unit that exists is refused and left alone", feature="systemd: units", needs=[systemd])
 def _(t):
     first = started(container(t))
     second = container(t)
@@ -151,7 +151,7 @@ def _(t):
     equal(first.status(), "running")
 
 
-@case("without a cgroups path the scope is in system.slice", needs=[systemd])
+@case("without a cgroups path the scope is in system.slice", feature="systemd: units", needs=[systemd])
 def _(t):
     c = t.container("sleep", "100")
     del c.linux["cgroupsPath"]
@@ -159,7 +159,7 @@ def _(t):
     equal(show(c, "Slice"), "system.slice")
 
 
-@case("a failed create leaves no unit behind", needs=[systemd])
+@case("a failed create leaves no unit behind", feature="systemd: units", needs=[systemd])
 def _(t):
     c = container(t, "/absent")
     fails(c.run(**BY_SYSTEMD))

@@ -13,7 +13,7 @@ def value(c, controller_name, v1, v2=None):
     return (directory / (v2 if environment.host_layout() == "v2" else v1)).read_text().strip()
 
 
-@case("the container is in its cgroup in every hierarchy")
+@case("the container is in its cgroup in every hierarchy", feature="placement")
 def _(t):
     c = t.container("sleep", "100").started()
     with open(f"/proc/{c.pid()}/cgroup", encoding="ascii") as lines:
@@ -27,7 +27,7 @@ def _(t):
             equal(path, f"/{c.id}", names)
 
 
-@case("memory limit and reservation", needs=[controller("memory")])
+@case("memory limit and reservation", feature="memory", needs=[controller("memory")])
 def _(t):
     c = t.container("sleep", "100")
     c.linux["resources"]["memory"] = {"limit": 64 << 20, "reservation": 32 << 20}
@@ -36,14 +36,14 @@ def _(t):
     equal(value(c, "memory", "memory.soft_limit_in_bytes", "memory.low"), str(32 << 20))
 
 
-@case("a process above its memory limit is killed", needs=[controller("memory")])
+@case("a process above its memory limit is killed", feature="memory", needs=[controller("memory")])
 def _(t):
     c = t.container("dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=1")
     c.linux["resources"]["memory"] = {"limit": 16 << 20, "swap": 16 << 20}
     equal(c.run().code, 137, "exit code")
 
 
-@case("cpu shares, quota, period and set", needs=[controller("cpu"), controller("cpuset")])
+@case("cpu shares, quota, period and set", feature="cpu", needs=[controller("cpu"), controller("cpuset")])
 def _(t):
     c = t.container("sleep", "100")
     c.linux["resources"]["cpu"] = {"shares": 512, "quota": 50000, "period": 100000, "cpus": "0", "mems": "0"}
@@ -56,14 +56,14 @@ def _(t):
     equal(value(c, "cpuset", "cpuset.cpus", "cpuset.cpus"), "0")
 
 
-@case("the pids limit holds", needs=[controller("pids")])
+@case("the pids limit holds", feature="pids", needs=[controller("pids")])
 def _(t):
     c = t.container(sh="for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait")
     c.linux["resources"]["pids"] = {"limit": 5}
     contains(c.run().err, "can't fork")
 
 
-@case("a pids limit of -1 is no limit", needs=[controller("pids")])
+@case("a pids limit of -1 is no limit", feature="pids", needs=[controller("pids")])
 def _(t):
     c = t.container("sleep", "100")
     c.linux["resources"]["pids"] = {"limit": -1}
@@ -71,14 +71,14 @@ def _(t):
     equal(value(c, "pids", "pids.max", "pids.max"), "max")
 
 
-@case("zero and null mean not set")
+@case("zero and null mean not set", feature="update")
 def _(t):
     c = t.container("true")
     c.linux["resources"].update(cpu={"shares": 0, "quota": 0, "period": 0}, memory={"limit": 0}, blockIO={"weight": 0}, pids=None)
     succeeds(c.run())
 
 
-@case("update by options changes the limits of a running container", needs=[controller("memory"), controller("pids")])
+@case("update by options changes the limits of a running container", feature="update", needs=[controller("memory"), controller("pids")])
 def _(t):
     c = t.container("sleep", "100")
     c.linux["resources"]["memory"] = {"limit": 64 << 20}
@@ -88,7 +88,7 @@ def _(t):
     equal(value(c, "pids", "pids.max", "pids.max"), "33")
 
 
-@case("update reads resources from stdin and from a file", needs=[controller("pids")])
+@case("update reads resources from stdin and from a file", feature="update", needs=[controller("pids")])
 def _(t):
     c = t.container("sleep", "100").started()
     text = json.dumps({"pids": {"limit": 44}, "devices": [{"allow": False, "access": "rwm"}]})
@@ -102,7 +102,7 @@ def _(t):
     succeeds(c.exec("sh", "-c", "echo x > /dev/null"))
 
 
-@case("update of wrong values fails and changes nothing", needs=[controller("pids")])
+@case("update of wrong values fails and changes nothing", feature="update", needs=[controller("pids")])
 def _(t):
     c = t.container("sleep", "100").started()
     before = value(c, "pids", "pids.max", "pids.max")
@@ -111,7 +111,7 @@ def _(t):
     equal(value(c, "pids", "pids.max", "pids.max"), before)
 
 
-@case("without a cgroups path the container gets a cgroup of its own, which goes with it")
+@case("without a cgroups path the container gets a cgroup of its own, which goes with it", feature="placement")
 def _(t):
     c = t.container("sleep", "100")
     del c.linux["cgroupsPath"]
@@ -120,7 +120,7 @@ def _(t):
         contains(lines.read(), c.id)
 
 
-@case("cgroups made inside the container are removed with it")
+@case("cgroups made inside the container are removed with it", feature="kill and delete")
 def _(t):
     c = t.container("sleep", "100").started()
     name = "pids" if environment.host_layout() != "v2" else ""
@@ -131,7 +131,7 @@ def _(t):
     child.wait(10)
 
 
-@case("a container with a cgroup that others use is refused or shares it, and leaves it behind", modes=("v1", "hybrid"))
+@case("a container with a cgroup that others use is refused or shares it, and leaves it behind", feature="placement", modes=("v1", "hybrid"))
 def _(t):
     c = t.container("sleep", "100").started()
     d = t.container("sleep", "100")
@@ -141,13 +141,13 @@ def _(t):
     equal(c.status(), "running")
 
 
-@case("the default devices may be used even if everything is denied")
+@case("the default devices may be used even if everything is denied", feature="devices")
 def _(t):
     c = t.container(sh="echo x > /dev/null && head -c 1 /dev/urandom > /dev/null && echo fine")
     equal(succeeds(c.run()).out, "fine\n")
 
 
-@case("device rules apply in their order")
+@case("device rules apply in their order", feature="devices")
 def _(t):
     c = t.container(sh="cat /dev/kmsg > /dev/null & sleep 0.1; kill $! && echo readable; echo x > /dev/kmsg")
     c.add_capability("CAP_SYSLOG")
@@ -159,7 +159,7 @@ def _(t):
     contains(result.err, "Operation not permitted")
 
 
-@case("unified settings are written as they are", modes=("v2",), needs=[controller("hugetlb")])
+@case("unified settings are written as they are", feature="unified", modes=("v2",), needs=[controller("hugetlb")])
 def _(t):
     c = t.container("sleep", "100")
     c.linux["resources"]["unified"] = {"hugetlb.2MB.max": "4194304"}
@@ -167,7 +167,7 @@ def _(t):
     equal(value(c, "hugetlb", "", "hugetlb.2MB.max"), "4194304")
 
 
-@case("hugepage limits", needs=[controller("hugetlb")])
+@case("hugepage limits", feature="hugetlb", needs=[controller("hugetlb")])
 def _(t):
     c = t.container("sleep", "100")
     c.linux["resources"]["hugepageLimits"] = [{"pageSize": "2MB", "limit": 4 << 20}]
@@ -175,7 +175,7 @@ def _(t):
     equal(value(c, "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max"), str(4 << 20))
 
 
-@case("a container whose program dies of its own leaves no cgroup after delete")
+@case("a container whose program dies of its own leaves no cgroup after delete", feature="kill and delete")
 def _(t):
     c = t.container(sh="sleep 1000 & exit 1").started()
     eventually(lambda: c.status() == "stopped", "stopped")

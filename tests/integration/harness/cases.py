@@ -12,12 +12,16 @@ from . import environment, leftovers
 from .container import Test
 
 REGISTERED = []
+FEATURES = {}  # "subject: title" to feature
 
 
-def case(title, *, modes=environment.MODES, needs=(), runc=None):
+def case(title, *, modes=environment.MODES, needs=(), runc=None, feature=None):
     """A test case, titled by a sentence that is true of gpurun. modes: cgroup layouts where it makes sense. needs: functions
-    that return a reason to skip, or None. runc, crun: in what that peer differs, so that its failure is expected."""
+    that return a reason to skip, or None. runc, crun: in what that peer differs, so that its failure is expected. feature: the
+    row of tests/environments/run's table that the case belongs to."""
     def register(function):
+        if feature:
+            FEATURES[f"{function.__module__.rpartition('.')[2]}: {title}"] = feature
         REGISTERED.append((function.__module__.rpartition(".")[2], title, modes, needs, runc, function))
         return function
     return register

@@ -3,6 +3,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 
@@ -31,13 +32,22 @@ class Test:
         self.trace = []
         self.calls = set()
         self.reaped = {}
+        self.user = None
         directory.mkdir(mode=0o755)
 
+    def become(self, user):
+        """From here on every call is made as the ordinary user of user.make(), whose are the test's files too."""
+        self.user = user
+        self.runtime = pathlib.Path(shutil.copy2(self.runtime, self.directory))  # where it is built may be closed to others
+        user.take(self.directory)
+
     def call(self, *args, stdin=None, env=None, cwd=None, pass_fds=(), before_exec=None, global_args=(), timeout=TIMEOUT, wait=True,
-             prefix=()):
+             prefix=(), default_root=False):
         """Runs the runtime; stdin is text. With wait=False the Popen is returned, its output is in
-        files. \a prefix is a command that runs the runtime's."""
-        command = [*prefix, str(self.runtime), "--root", str(self.state_root), *map(str, global_args), *map(str, args)]
+        files. prefix is a command that runs the runtime's. default_root: the runtime chooses where records are."""
+        as_user = self.user.prefix if self.user else ()
+        root = () if default_root else ("--root", str(self.state_root))
+        command = [*as_user, *prefix, str(self.runtime), *root, *map(str, global_args), *map(str, args)]
         number = len(self.trace)
         out, err = self.directory / f"call{number}.out", self.directory / f"call{number}.err"
         self.trace.append(" ".join(command))
@@ -108,6 +118,8 @@ class Container:
     def _bundle_call(self, verb, *flags, **how):
         if self.config is not None:
             bundle.write_config(self.bundle, self.config)
+        if self.test.user:
+            self.test.user.take(self.bundle)
         process = self.test.call(verb, "--bundle", self.bundle, *flags, self.id, **{**how, "wait": False})
         self.output_file = process.out
         return self.test.result_of(process) if how.get("wait", True) else process
