@@ -169,7 +169,7 @@ void Lane::clone(const step::Clone& s) {
 // processes there, though. The container process waits for that.
 void Lane::launch_outside(CloneRequest request, std::vector<sys::Fd>& tasks) {
     auto [near, far] = sys::socket_pair();
-    request.cgroup = {};
+    request.cgroup = sys::FdRef();
     started.child = launch(request);
     if (started.child.pid == 0) {
         near.reset();

@@ -56,7 +56,7 @@ sys::Child launch(CloneRequest request) {
         const bool entered = ::setns(request.pid_namespace.get(), CLONE_NEWPID) == 0;
         if (!entered && !(errno == EPERM && request.user_namespace)) throw Error(errno, "setns pid");
         if (entered)
-            request.pid_namespace = {};
+            request.pid_namespace = sys::FdRef();
         else
             own_pids.reset();
     }

@@ -159,7 +159,7 @@ def _(t):
 
 @case("checkBeforeUpdate refuses a limit below what is used", feature="memory", needs=[controller("memory")])
 def _(t):
-    c = t.container(sh="head -c 20000000 /dev/zero > /tmp/fill; echo filled; sleep 100")
+    c = t.container(sh="head -c 8000000 /dev/zero > /tmp/fill; echo filled; sleep 100")
     c.mount("/tmp", "tmpfs", "tmpfs", "size=64m")
     c.linux["resources"]["memory"] = {"limit": 64 * MIB}
     c.started()

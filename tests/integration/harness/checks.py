@@ -1,5 +1,8 @@
 """What cases assert, with both sides in the message."""
+import os
 import time
+
+PATIENCE = float(os.environ.get("GPURUN_TEST_PATIENCE", "1"))  # more than 1 where everything is slow, as in a virtual machine
 
 
 def equal(got, wanted, what="value"):
@@ -31,7 +34,7 @@ def fails(result, *parts, code=None):
 
 def eventually(question, what, seconds=5.0):
     """Asks until question answers with something true, which is returned."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         answer = question()
         if answer:

@@ -8,8 +8,9 @@ import subprocess
 import time
 
 from . import bundle, leftovers
+from .checks import PATIENCE
 
-TIMEOUT = 20  # seconds; a call that takes longer hangs
+TIMEOUT = 20 * PATIENCE  # seconds; a call that takes longer hangs
 
 
 @dataclasses.dataclass
