@@ -1,5 +1,10 @@
 #include <gpurun/container.h>
 #include <gpurun/error.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <iterator>
 
 #include "base/text.h"
 #include "container/facts.h"
@@ -61,6 +66,46 @@ spec::Resources merge(spec::Resources& config, const spec::Resources& update) {
     return changed;
 }
 
+// Engines repeat their first rule, deny all, in updates of limits: that alone asks for no other filter.
+bool asks_for_devices(const spec::Resources& update) {
+    return std::any_of(update.devices.begin(), update.devices.end(), [](const spec::DeviceRule& rule) {
+        return rule.allow || (!rule.type.empty() && rule.type != "a");
+    });
+}
+
+bool is_about(const spec::DeviceRule& rule, const spec::Device& device) {
+    const std::string_view type = device.type == "u" ? std::string_view("c") : device.type;
+    return rule.type == type && rule.major == device.major && rule.minor == device.minor;
+}
+
+// The devices that the container has nodes of, made or bound (the way of user namespaces).
+std::vector<spec::Device> nodes_of(const spec::Spec& config) {
+    auto nodes = config.linux->devices;
+    for (const auto& mount : config.mounts) {
+        struct stat facts {};
+        if (!mount.destination.starts_with("/dev/") || ::stat(mount.source.c_str(), &facts) != 0) continue;
+        if (S_ISCHR(facts.st_mode) || S_ISBLK(facts.st_mode))
+            nodes.push_back({.type = S_ISCHR(facts.st_mode) ? "c" : "b",
+                             .path = mount.destination,
+                             .major = major(facts.st_rdev),
+                             .minor = minor(facts.st_rdev)});
+    }
+    return nodes;
+}
+
+// An engine's update repeats the rules of its own config, which knows nothing of the devices that gpurun or CDI added:
+// the rules about nodes that the container has stay, unless the update names the device.
+std::vector<spec::DeviceRule> merge_devices(const spec::Spec& config, const std::vector<spec::DeviceRule>& update) {
+    auto rules = update;
+    const auto& kept = config.linux->resources->devices;
+    for (const auto& node : nodes_of(config)) {
+        const auto about = [&node](const spec::DeviceRule& rule) { return is_about(rule, node); };
+        if (std::any_of(update.begin(), update.end(), about)) continue;
+        std::copy_if(kept.begin(), kept.end(), std::back_inserter(rules), about);
+    }
+    return rules;
+}
+
 }  // namespace
 
 void update(const Context& context, const std::string& id, const spec::Resources& resources) {
@@ -76,9 +121,8 @@ void update(const Context& context, const std::string& id, const spec::Resources
     const auto changed = merge(kept, resources);
     const auto manager = manager_of(record);
     manager->apply(cgroup::translate(record.cgroup.layout, changed));
-    // Engines repeat their first rule, deny all, in updates of limits: without further rules the filter stays as it is.
-    if (resources.devices.size() > 1) {
-        kept.devices = resources.devices;
+    if (asks_for_devices(resources)) {
+        kept.devices = merge_devices(config, resources.devices);
         manager->set_devices(cgroup::device_rules(kept.devices));
     }
     store.save(record, spec::to_json(config));

@@ -66,6 +66,23 @@ def _(t):
     contains(can(t, c), NO_DRIVER)
 
 
+@case("update keeps the rules of devices that the container has nodes of, unless it names them", feature="devices")
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["devices"] = [{"path": "/dev/gpu", "type": "c", "major": 195, "minor": 0, "fileMode": 0o666}]
+    c.linux["resources"]["devices"].append(GPU)
+    c.started()
+    # As an engine does that does not know of the device: its own rules alone.
+    engine = [{"allow": False, "access": "rwm"}, {**GPU, "minor": 7}]
+    succeeds(t.call("update", "--resources", "-", c.id, stdin=json.dumps({"devices": engine})))
+    contains(can(t, c), NO_DRIVER)
+    succeeds(t.call("update", "--resources", "-", c.id, stdin=json.dumps({"devices": [*engine, {**GPU, "allow": False}]})))
+    contains(can(t, c), REFUSED)
+    one = {"devices": [{"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rwm"}, GPU]}
+    succeeds(t.call("update", "--resources", "-", c.id, stdin=json.dumps(one)))
+    contains(can(t, c), NO_DRIVER)
+
+
 @case("a rule that takes a part out of an earlier one holds on v2 and is refused on v1", feature="devices", modes=("v1", "v2"))
 def _(t):
     c = t.container("sleep", "100")
