@@ -77,7 +77,7 @@ def _(t):
 
 @case("subordinate ids are mapped by newuidmap and newgidmap", feature="rootless", needs=[user.needs_subordinate_ids])
 def _(t):
-    ordinary(t)
+    ordinary(t, accounts=True)
     c = container(t, sh="id; cat /proc/self/uid_map; sleep 100", mappings=RANGE)
     c.process["user"] = {"uid": 1000, "gid": 1000, "additionalGids": [5, 6]}
     c.started()
@@ -90,7 +90,7 @@ def _(t):
 
 @case("ids that are not the user's are refused", feature="rootless", needs=[user.needs_subordinate_ids])
 def _(t):
-    ordinary(t)
+    ordinary(t, accounts=True)
     c = container(t, "true", mappings=[RANGE[0], {"containerID": 1, "hostID": 1, "size": 10}])
     fails(c.run(), "newuidmap")
 
@@ -198,7 +198,7 @@ def _(t):
 
 @case("root of a user namespace runs, executes and deletes", feature="rootless", needs=[user.needs_subordinate_ids])
 def _(t):
-    ordinary(t)
+    ordinary(t, accounts=True)
     inside = (*ROOT_OF_NAMESPACE, "--map-auto")
     c = t.container(sh="id -u; ls -ln /dev/null; echo x > /dev/null && echo written")
     del c.linux["cgroupsPath"]

@@ -1,4 +1,5 @@
-"""An ordinary user, who exists in the mount namespaces of calls alone: no account of the machine is touched."""
+"""An ordinary user. Where programs must know the account, it exists in the mount namespaces of calls alone: no file of the machine is
+touched."""
 import dataclasses
 import os
 import pathlib
@@ -7,10 +8,7 @@ import shutil
 UID = 4242  # "tester" in tests/environments/root-image
 FIRST_SUBORDINATE, SUBORDINATES = 100000, 65536
 ACCOUNTS = ("passwd", "group", "subuid", "subgid")
-SCRIPT = """#!/bin/sh
-for file in {accounts}; do mount --bind {directory}/$file /etc/$file; done
-exec setpriv --reuid {uid} --regid {uid} {groups} env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME={directory} {variables} "$@"
-"""
+COVER_ACCOUNTS = """for file in {accounts}; do mount --bind {directory}/$file /etc/$file; done; exec "$@\""""
 
 
 @dataclasses.dataclass
@@ -26,23 +24,22 @@ class User:
                     os.lchown(os.path.join(path, name), UID, UID)
 
 
-def make(directory: pathlib.Path, *, groups=(), variables=()):
-    """A user with subordinate ids, additional groups, and these variables ("NAME=VALUE") besides PATH and HOME."""
+def make(directory: pathlib.Path, *, groups=(), variables=(), accounts=False):
+    """A user with additional groups, and these variables ("NAME=VALUE") besides PATH and HOME. accounts: newuidmap and its like can
+    look him up, with subordinate ids."""
     place = directory / "user"
-    place.mkdir()
-    (place / "runtime").mkdir()
-    lines = {"passwd": f"tester:x:{UID}:{UID}::{place}:/bin/sh", "group": f"tester:x:{UID}:"}
-    for file in ACCOUNTS:
-        before = pathlib.Path("/etc", file).read_text() if file in lines else ""
-        kept = "".join(line for line in before.splitlines(True) if not line.startswith("tester:"))
-        (place / file).write_text(kept + lines.get(file, f"tester:{FIRST_SUBORDINATE}:{SUBORDINATES}") + "\n")
-    script = place / "enter"
-    wanted = variables or (f"XDG_RUNTIME_DIR={place}/runtime",)
-    script.write_text(SCRIPT.format(
-        accounts=" ".join(file for file in ACCOUNTS if os.path.exists(f"/etc/{file}")), directory=place, uid=UID, variables=" ".join(wanted),
-        groups=f"--groups {','.join(map(str, groups))}" if groups else "--clear-groups"))
-    script.chmod(0o755)
-    return User(("unshare", "--mount", "--propagation", "private", str(script)))
+    (place / "runtime").mkdir(parents=True)
+    command = ["setpriv", "--reuid", str(UID), "--regid", str(UID), f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups",
+               "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", f"HOME={place}", *(variables or (f"XDG_RUNTIME_DIR={place}/runtime",))]
+    if accounts:
+        lines = {"passwd": f"tester:x:{UID}:{UID}::{place}:/bin/sh", "group": f"tester:x:{UID}:"}
+        for file in ACCOUNTS:
+            before = pathlib.Path("/etc", file).read_text() if file in lines else ""
+            kept = "".join(line for line in before.splitlines(True) if not line.startswith("tester:"))
+            (place / file).write_text(kept + lines.get(file, f"tester:{FIRST_SUBORDINATE}:{SUBORDINATES}") + "\n")
+        cover = COVER_ACCOUNTS.format(accounts=" ".join(ACCOUNTS), directory=place)
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", cover, "sh", *command]
+    return User(tuple(command))
 
 
 def needs_subordinate_ids():
