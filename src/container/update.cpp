@@ -55,7 +55,8 @@ spec::Resources merge(spec::Resources& config, const spec::Resources& update) {
         if (!update.cpu->shares) changed.cpu->shares.reset();
         if (update.cpu->cpus.empty()) changed.cpu->cpus.clear();
         if (update.cpu->mems.empty()) changed.cpu->mems.clear();
-        if (!update.cpu->idle) changed.cpu->idle.reset();
+        // An idle cgroup takes no weight, which translate() must know.
+        if (!update.cpu->idle && changed.cpu->idle != 1) changed.cpu->idle.reset();
     }
     if (update.block_io) config.block_io = changed.block_io = update.block_io;
     if (update.pids) config.pids = changed.pids = update.pids;

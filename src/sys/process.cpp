@@ -190,7 +190,8 @@ void converse(const Program& program, Fd in, FdRef out, FdRef pidfd, Finished& f
             char chunk[4096];
             const auto got = ::read(out.get(), chunk, sizeof chunk);
             if (got <= 0) return;
-            if (finished.output.size() < program.output_limit) finished.output.append(chunk, static_cast<std::size_t>(got));
+            if (finished.output.size() < program.output_limit)
+                finished.output.append(chunk, static_cast<std::size_t>(got));
         } else if (exited) {
             return;
         }

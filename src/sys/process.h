@@ -65,8 +65,8 @@ struct Program {
     std::vector<std::string> arguments;
     std::optional<std::vector<std::string>> environment;  ///< Absent: this process's.
     std::string input;
-    std::string directory;               ///< Working directory; empty: the caller's.
-    std::optional<int> timeout_seconds;  ///< SIGKILL after it.
+    std::string directory;                 ///< Working directory; empty: the caller's.
+    std::optional<int> timeout_seconds;    ///< SIGKILL after it.
     std::size_t output_limit = 64u << 10;  ///< Bytes; what is printed beyond it is dropped.
 };
 /// Starts and waits. The child has default signals, no descriptors but 0–2. Throws Error("exec PATH") when it cannot be

@@ -75,6 +75,9 @@ def _(t):
     c.linux["resources"]["cpu"] = {"idle": 1}
     c.started()
     equal(read(c, "cpu", "cpu.idle"), "1")
+    if environment.host_layout() == V2:
+        succeeds(update(t, c, {"cpu": {"shares": 512}}))
+        equal(read(c, "cpu", "cpu.idle"), "1", "idle after an update of shares")
     succeeds(update(t, c, {"cpu": {"idle": 0, "shares": 1024}}))
     equal(read(c, "cpu", "cpu.idle"), "0")
     equal(read(c, "cpu", by_layout("cpu.shares", "cpu.weight")), by_layout("1024", "100"))
