@@ -83,9 +83,13 @@ def evidence(verdict, output):
     """The line of a failing program's output that says most about why, at most 160 characters."""
     if verdict == "pass":
         return ""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith("not ok")] or [line for line in lines if '"error"' in line]
-    return (telling or lines[-1:] or [""])[0][:160]
+    empty = re.compile(r"Refer to: |exit status \d+$|1\.\.\d+$|TAP version|ok |\.{3}$|---$")
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not empty.match(line.strip())]
+    for telling in (r"not ok ", r'"error"', r"gpurun: |time=.*level=error|.*level=error|.*error"):
+        found = [line for line in lines if re.match(telling, line)]
+        if found:
+            return found[0].removesuffix(",")[:200]
+    return (lines[-1:] or [output.strip()[-160:]])[0][:200]
 
 
 def run_program(directory, program, runtime, scratch):

@@ -168,19 +168,21 @@ struct CpusetStats {
     std::int64_t sched_relax_domain_level = 0;
 };
 
+/// memory.events of v2.
+struct MemoryEvents {
+    std::uint64_t low = 0, high = 0, max = 0, oom = 0, oom_kill = 0, oom_group_kill = 0;
+};
+
 struct MemoryStats {
     struct Entry {                ///< Bytes.
         std::uint64_t limit = 0;  ///< 2^64-1: unlimited.
         std::uint64_t usage = 0, max = 0, failcnt = 0;
     };
-    struct Events {  ///< memory.events of v2.
-        std::uint64_t low = 0, high = 0, max = 0, oom = 0, oom_kill = 0, oom_group_kill = 0;
-    };
     std::uint64_t cache = 0;
     Entry usage, swap, kernel, kernel_tcp;     ///< swap: memory and swap together, as v1 counts them.
     std::map<std::string, std::uint64_t> raw;  ///< memory.stat
     std::optional<Pressure> psi;
-    std::optional<Events> event_count;
+    std::optional<MemoryEvents> event_count;
 };
 
 struct PidsStats {

@@ -122,8 +122,9 @@ void add_prologue(Program& program, const std::vector<DeviceMatch>& rules) {
     program.combine(BPF_LSH, scratch, 12);
     program.combine(BPF_OR, major, scratch);
     for (const auto& [key, letter] : {std::pair{char_key, 'c'}, std::pair{block_key, 'b'}})
-        if (std::any_of(rules.begin(), rules.end(),
-                        [&](const DeviceMatch& rule) { return has_key(rule) && rule.type == letter; }))
+        if (std::any_of(rules.begin(), rules.end(), [&, type_letter = letter](const DeviceMatch& rule) {
+                return has_key(rule) && rule.type == type_letter;
+            }))
             add_key(program, key, letter);
     program.set(allowed, 0);
 }

@@ -82,8 +82,8 @@ struct Fields<MemoryStats::Entry> {
                                       always<&S::failcnt>("failcnt")};
 };
 template <>
-struct Fields<MemoryStats::Events> {
-    using S = MemoryStats::Events;
+struct Fields<MemoryEvents> {
+    using S = MemoryEvents;
     static constexpr Field value[] = {always<&S::low>("low"),           always<&S::high>("high"),
                                       always<&S::max>("max"),           always<&S::oom>("oom"),
                                       always<&S::oom_kill>("oom_kill"), always<&S::oom_group_kill>("oom_group_kill")};

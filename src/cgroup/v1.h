@@ -1,17 +1,14 @@
 #pragma once
 
-#include <gpurun/cgroup.h>
-
-#include "cgroup/tree.h"
+#include "cgroup/files.h"
 
 namespace gpurun::cgroup {
 
 /// A directory in each v1 hierarchy, named ones too, and on hybrid machines one in the cgroup2 hierarchy. Limits and
 /// device rules go to v1; to cgroup2 those whose controller v1 does not have.
-class V1Manager final : public Manager {
+class V1Manager final : public FilesManager {
  public:
-    explicit V1Manager(Location location, Origin origin = Origin::own)
-        : location_(std::move(location)), origin_(origin) {}
+    explicit V1Manager(Location location, Origin origin = Origin::own) : FilesManager(std::move(location), origin) {}
 
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
@@ -24,17 +21,12 @@ class V1Manager final : public Manager {
     void kill(int signal) override;
     std::vector<int> processes() override;
     void remove() override;
-    const Location& location() const override { return location_; }
 
  private:
     const Directory* directory_of(std::string_view controller) const;
     const Directory* unified() const;
     void make(Directory& directory, const spec::Resources& resources);
     void drop_made() noexcept;
-
-    Location location_;
-    Origin origin_;
-    bool new_devices_ = false;  // The devices cgroup was made by this process and has no rules yet.
 };
 
 }  // namespace gpurun::cgroup

@@ -131,7 +131,7 @@ void V2Manager::create(const spec::Resources& resources) {
         }
     });
     try {
-        directory.created = new_ = make_directory(directory.path);
+        directory.created = new_devices_ = make_directory(directory.path);
         if (!directory.created && origin_ == Origin::own) {
             require_empty(directory.path);
             if (reads_frozen(directory.path))
@@ -158,8 +158,8 @@ void V2Manager::apply(const std::vector<Write>& writes) {
 void V2Manager::set_devices(const std::vector<spec::DeviceRule>& rules) {
     if (!exists()) return;
     set_device_program(sys::open(path(), O_RDONLY | O_DIRECTORY), reduce(rules),
-                       new_ ? Attached::nothing : Attached::unknown);
-    new_ = false;
+                       new_devices_ ? Attached::nothing : Attached::unknown);
+    new_devices_ = false;
 }
 
 Entry V2Manager::entry(const std::string& sub_path) {

@@ -1,16 +1,13 @@
 #pragma once
 
-#include <gpurun/cgroup.h>
-
-#include "cgroup/tree.h"
+#include "cgroup/files.h"
 
 namespace gpurun::cgroup {
 
 /// One directory of the unified hierarchy.
-class V2Manager final : public Manager {
+class V2Manager final : public FilesManager {
  public:
-    explicit V2Manager(Location location, Origin origin = Origin::own)
-        : location_(std::move(location)), origin_(origin) {}
+    explicit V2Manager(Location location, Origin origin = Origin::own) : FilesManager(std::move(location), origin) {}
 
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
@@ -23,15 +20,10 @@ class V2Manager final : public Manager {
     void kill(int signal) override;
     std::vector<int> processes() override;
     void remove() override;
-    const Location& location() const override { return location_; }
 
  private:
     bool exists() const { return !location_.directories.empty(); }
     const std::string& path() const;
-
-    Location location_;
-    Origin origin_;
-    bool new_ = false;  // Made by this process and no device program attached yet.
 };
 
 /// Enables every controller that the root of the mount has for \a path: in cgroup.subtree_control from the top down,

@@ -10,6 +10,7 @@
 #include "cli/columns.h"
 #include "cli/command.h"
 #include "sys/file.h"
+#include "sys/passwd.h"
 #include "sys/process.h"
 
 namespace gpurun::cli {
@@ -17,14 +18,10 @@ namespace {
 
 constexpr Option list_options[] = {{"format", 'f', true, "table or json"}, {"quiet", 'q', false, "ids only"}};
 
-// The user's name of a uid, from the host's /etc/passwd; the number itself when it has none.
+// The user's name of a uid; the number itself when it has none.
 std::string user_name(std::uint32_t uid) {
-    const std::string passwd = sys::try_read_file("/etc/passwd").value_or("");
-    for (const auto line : split(passwd, '\n')) {
-        const auto fields = split(line, ':');
-        if (fields.size() > 2 && parse_number<std::uint32_t>(fields[2]) == uid) return std::string(fields[0]);
-    }
-    return format("#{}", uid);
+    const auto entry = sys::try_passwd_entry(uid);
+    return entry ? entry->name : format("#{}", uid);
 }
 
 int list(const container::Context& context, const Arguments& arguments) {

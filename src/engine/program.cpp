@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "engine/container_side.h"
 #include "engine/exec_failure.h"
-#include "sys/file.h"
+#include "sys/passwd.h"
 #include "sys/process.h"
 
 namespace gpurun::engine {
@@ -32,23 +32,10 @@ int why_not_executable(const std::string& path) {
     return errno;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-    std::vector<char*> result;
-    result.reserve(strings.size() + 1);
-    for (const auto& string : strings) result.push_back(const_cast<char*>(string.c_str()));
-    result.push_back(nullptr);
-    return result;
-}
-
-// The home directory of this uid in the container's /etc/passwd; what it says is only ever a string.
+// The user's home directory in the container's /etc/passwd; what it says is only ever a string.
 std::string home_directory() {
-    const std::string passwd = sys::try_read_file("/etc/passwd", 1u << 20).value_or("");
-    const std::string uid = std::to_string(::geteuid());
-    for (const auto line : split(passwd, '\n')) {
-        const auto fields = split(line, ':');
-        if (fields.size() >= 6 && fields[2] == uid && !fields[5].empty()) return std::string(fields[5]);
-    }
-    return "/";
+    const auto entry = sys::try_passwd_entry(::geteuid());
+    return entry && !entry->home.empty() ? entry->home : "/";
 }
 
 std::string find_program(const std::string& name, const std::vector<std::string>& env) {
@@ -104,8 +91,8 @@ void await_start(ContainerSide& side) {
 }
 
 [[noreturn]] void exec(ContainerSide& side, const plan::step::Exec& step) {
-    const auto arguments = pointers(step.args);
-    const auto variables = pointers(side.variables);
+    const auto arguments = sys::pointers(step.args);
+    const auto variables = sys::pointers(side.variables);
     ::execve(side.program.c_str(), arguments.data(), variables.data());
     const int failure = errno;
     const std::string cause = why_not_executed(side.program, failure);

@@ -12,7 +12,7 @@
 namespace gpurun::gpu::cdi {
 namespace {
 
-constexpr unsigned control_minor = 255, modeset_minor = 254;
+constexpr unsigned control_minor = 255;
 
 DeviceNode node_of(std::string path, unsigned major, unsigned minor, std::uint32_t mode) {
     return {.path = std::move(path),

@@ -55,8 +55,8 @@ std::vector<std::string> names_in_annotations(const std::map<std::string, std::s
                                               const std::vector<std::string>& prefixes) {
     std::vector<std::string> names;
     for (const auto& [key, value] : annotations) {
-        if (std::none_of(prefixes.begin(), prefixes.end(), [&](const auto& prefix) { return key.starts_with(prefix); }))
-            continue;
+        const auto begins_key = [&whole = key](const std::string& prefix) { return whole.starts_with(prefix); };
+        if (std::none_of(prefixes.begin(), prefixes.end(), begins_key)) continue;
         for (auto part : split(value, ',')) {
             part = trim(part);
             if (part.empty()) continue;

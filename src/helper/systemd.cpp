@@ -48,7 +48,7 @@ using Message = std::unique_ptr<sd_bus_message, UnrefMessage>;
 using Slot = std::unique_ptr<sd_bus_slot, UnrefSlot>;
 
 struct BusError {
-    sd_bus_error value = SD_BUS_ERROR_NULL;
+    sd_bus_error value{};  // SD_BUS_ERROR_NULL, which is a C99 literal.
     ~BusError() { sd_bus_error_free(&value); }
     bool is(const char* name) const { return sd_bus_error_has_name(&value, name) != 0; }
     bool says(std::string_view part) const {

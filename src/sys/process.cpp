@@ -121,8 +121,6 @@ void forget_program_pages() noexcept {
     ::dl_iterate_phdr(forget, nullptr);
 }
 
-namespace {
-
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> result;
     result.reserve(strings.size() + 1);
@@ -130,6 +128,8 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
     result.push_back(nullptr);
     return result;
 }
+
+namespace {
 
 struct Pipe {
     Fd read, write;

@@ -53,6 +53,9 @@ void enter_namespace(FdRef target, int types, const std::string& name);
 /// Empties the signal mask and resets every disposition to default.
 void reset_signals() noexcept;
 
+/// What execve(2) takes: pointers into \a strings, which must live as long, and a null pointer.
+std::vector<char*> pointers(const std::vector<std::string>& strings);
+
 /// A helper program run to its end with \a arguments (argv[0] included), stdin from \a input, its output collected
 /// (bounded).
 struct Finished {

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <gpurun/cgroup.h>
+
+#include "cgroup/tree.h"
+
+namespace gpurun::cgroup {
+
+/// A manager that writes the cgroups' files itself, on whichever layout.
+class FilesManager : public Manager {
+ public:
+    const Location& location() const override { return location_; }
+
+ protected:
+    FilesManager(Location location, Origin origin) : location_(std::move(location)), origin_(origin) {}
+
+    Location location_;
+    Origin origin_;
+    bool new_devices_ = false;  ///< The cgroup that decides on devices was made by this process and has no rules yet.
+};
+
+}  // namespace gpurun::cgroup
