@@ -1,7 +1,7 @@
 """The six kinds of hooks: when they run, where, what they read, and what their failure does."""
 import json
 
-from harness.cases import case, kernel_file
+from harness.cases import case, kernel_file, tool
 from harness.checks import contains, equal, eventually, fails, lacks, succeeds
 
 CREATE_KINDS = ("prestart", "createRuntime", "createContainer")
@@ -184,7 +184,7 @@ def _(t):
     fails(c.try_create(), "/no/such/hook", "no such file or directory")
 
 
-@case("a hook can move a device into the container's network, as Docker's does", needs=[kernel_file("/proc/net/dev")])
+@case("a hook can move a device into the container's network, as Docker's does", needs=[kernel_file("/proc/net/dev"), tool("ip")])
 def _(t):
     c = t.container(sh="cat /proc/net/dev")
     on_host(t, c, "prestart", "pid=$(sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); nsenter -t $pid -n ip link add eth7 type veth peer name eth8")
