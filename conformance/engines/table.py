@@ -1,5 +1,5 @@
 """Prints scenario x engine x runtime from the records of run, and holds gpurun to runc.
-   table.py [--recorded FILE | --write FOLDER] RECORDS DIFFERENCES"""
+   table.py [--compare FILE | --update FOLDER] RECORDS DIFFERENCES"""
 import argparse
 import dataclasses
 import pathlib
@@ -17,17 +17,18 @@ class Outcome:
 
     def error(self):
         """The message without what must differ: the runtime's own words around it, ids, temporary paths."""
-        text = re.sub(r"OCI runtime (create|exec) failed: .*?unable to start container process: ", r"OCI runtime \1 failed: ", self.output)
+        text = re.sub(r"error running container: from \S+ creating container for \[\S+\]:", "", self.output)
+        text = re.sub(r'time="[^"]*" level=error msg="error waiting for container[^"]*"', "", text)  # comes or not
+        text = re.sub(r'time="[^"]*" level=warning msg="[^"]*"', "", text)
+        text = re.sub(r'time="[^"]*" level=error msg=', "", text)
+        text = text.replace('\\"', "").replace('"', "")
+        text = re.sub(r"OCI runtime (create|exec) failed: .*?unable to start container process: ", r"OCI runtime \1 failed: ", text)
         text = re.sub(r"(runc (create|run|exec) failed: |exec failed: )?(unable to start container process: )?", "", text)
         text = re.sub(r"error during container init: ", "", text)
-        text = re.sub(r"\S*/(gpurun|runc): ", "", text)
+        text = re.sub(r"(\S*/)?(gpurun|runc): ", "", text)
         text = re.sub(r"\b[0-9a-f]{12,64}\b", "ID", text)
         text = re.sub(r"/tmp/gpurun\.\w+/\d+", "TMP", text)
-        text = re.sub(r"error running container: from \S+ creating container for \[\S+\]: time=\S+ level=error msg=", "", text)
-        text = re.sub(r'\\?"', "", text)
-        text = re.sub(r"gpurun: ", "", text)
-        text = re.sub(r"time=\S+ level=warning msg=capabilities not known or not grantable here are ignored:( CAP_\w+)+", "", text)
-        text = re.sub(r'time="[^"]*" level=error msg="error waiting for container[^"]*"', "", text)
+        text = re.sub(r"exit status \d+ Error: while running", "Error: while running", text)  # Buildah tells the runtime's own
         return self.code, " ".join(text.split())
 
 
@@ -79,16 +80,34 @@ def markdown(rows, explained):
         yield f"| {engine} | {name} | {cells[0]} | {cells[1]} | {reason(explained, (engine, name)) or ''} |"
 
 
+def update(folder, rows, explained):
+    """Puts \a rows into the folder's outcomes.tsv and writes matrix.md from it."""
+    file = folder / "outcomes.tsv"
+    known = read(file) if file.exists() else {}
+    for key, outcomes in rows.items():
+        known.setdefault(key, {}).update(outcomes)
+    known = dict(sorted(known.items(), key=lambda row: row[0][0]))  # stable: scenarios stay in their engine's order
+    with open(file, "w", encoding="utf-8") as to:
+        for (engine, name), outcomes in known.items():
+            for runtime, outcome in sorted(outcomes.items()):
+                # The runtime's words count where it refuses; else what it said only matters when it failed.
+                words = outcome.error()[1] if outcome.kind == "refused" else ""
+                if outcome.verdict == "fail" and not words:
+                    words = outcome.error()[1][:200].rpartition(" ")[0]
+                to.write("\t".join([engine, name, runtime, outcome.verdict, outcome.kind, outcome.code, words]) + "\n")
+    (folder / "matrix.md").write_text("\n".join(markdown(known, explained)) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--recorded", type=pathlib.Path)
-    parser.add_argument("--write", type=pathlib.Path)
+    parser.add_argument("--compare", type=pathlib.Path, help="a record of outcomes: runc's are taken from it")
+    parser.add_argument("--update", type=pathlib.Path, help="the folder of outcomes.tsv and matrix.md: these outcomes go in")
     parser.add_argument("records")
     parser.add_argument("differences")
     options = parser.parse_args()
     rows, explained = read(options.records), read_differences(options.differences)
-    if options.recorded:
-        recorded = read(options.recorded)
+    if options.compare:
+        recorded = read(options.compare)
         for key, outcomes in rows.items():
             outcomes.update({runtime: outcome for runtime, outcome in recorded.get(key, {}).items() if runtime == "runc"})
 
@@ -102,13 +121,8 @@ def main():
         print(f"{' '.join(key):{width}}  {ours.verdict if ours else '-':6}  {runc.verdict if runc else '-':6}  {note}".rstrip())
         if verdict != "passed" and ours:
             print(f"{'':{width}}  says: exit code {ours.code}: {ours.output}")
-    if options.write:
-        (options.write / "matrix.md").write_text("\n".join(markdown(rows, explained)) + "\n")
-        with open(options.write / "runc.tsv", "w", encoding="utf-8") as file:
-            for (engine, name), outcomes in rows.items():
-                if runc := outcomes.get("runc"):
-                    output = runc.error()[1] if runc.kind == "refused" else ("" if runc.verdict == "pass" else runc.output[:200].rpartition(" ")[0])
-                    file.write("\t".join([engine, name, "runc", runc.verdict, runc.kind, runc.code, output]) + "\n")
+    if options.update:
+        update(options.update, rows, explained)
     print(f"\n{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped")
     return bool(counts["failed"])
 
