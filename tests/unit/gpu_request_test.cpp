@@ -151,6 +151,21 @@ BOOST_AUTO_TEST_CASE(volume_mounts_are_requests_only_by_policy_and_then_win) {
     BOOST_TEST(request->imex_channels.size() == 1u);
 }
 
+// Names that discovery can't know are an administrator's own, in a file.
+BOOST_AUTO_TEST_CASE(names_of_nvidias_kind_are_live_or_looked_up_in_files) {
+    for (const char* name : {"0", "0:1", "GPU-1", "MIG-1", "gpu0", "mig0:1", "0000:3b:00.0"})
+        BOOST_TEST(parse({std::string("NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=") + name})->cdi_names.empty(), name);
+    const auto request = parse({"NVIDIA_VISIBLE_DEVICES=nvidia.com/gpu=training"});
+    BOOST_TEST(request->ids.empty());
+    BOOST_TEST(request->cdi_names.at(0) == "nvidia.com/gpu=training");
+}
+
+BOOST_AUTO_TEST_CASE(annotations_hold_names_and_nothing_else) {
+    spec::Spec spec = with_env({});
+    spec.annotations = {{"cdi.k8s.io/x", "0"}};
+    BOOST_TEST(failure(spec).find("annotation cdi.k8s.io/x: \"0\" is no CDI device name") == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(swarm_resources_replace_visible_devices) {
     Settings settings;
     settings.swarm_resources = {"DOCKER_RESOURCE_GPU", "DOCKER_RESOURCE_X"};
