@@ -83,8 +83,10 @@ std::string to_json(const Summary& summary, const std::string& owner, bool inden
 /// Host pids of every process in the container.
 std::vector<int> processes(const Context& context, const std::string& id);
 
-/// Changes limits of a container and remembers them. What \a resources leaves out stays.
-void update(const Context& context, const std::string& id, const spec::Resources& resources);
+/// Changes limits of a container, and the schemata of its resctrl group, and remembers them. What \a resources and \a
+/// rdt leave out stays.
+void update(const Context& context, const std::string& id, const spec::Resources& resources,
+            const spec::IntelRdt& rdt = {});
 
 /// One `events --stats` line without its end.
 std::string stats(const Context& context, const std::string& id);

@@ -56,6 +56,10 @@ void release(sys::FdRef socket, int pid, const std::function<SeccompAgent()>& ag
 /// `/proc` of the host, verified, as every write below it needs it. Throws Error.
 sys::Fd open_proc();
 
+/// `update`: writes the schemata of \a changes to the resctrl group of container \a id, whose config has \a rdt. Throws
+/// Error.
+void update_resctrl(const spec::IntelRdt& rdt, const spec::IntelRdt& changes, const std::string& id);
+
 void run_hooks(plan::HookKind kind, const std::vector<spec::Hook>& hooks, const spec::State& state,
                const std::vector<std::string>* environment);
 void run_poststop_hooks(const std::vector<spec::Hook>& hooks, const spec::State& state) noexcept;

@@ -83,6 +83,7 @@ struct SetOomScore {
 };
 struct JoinResctrl {
     spec::IntelRdt rdt;
+    bool exists = false;  ///< exec: the container's group, as it is.
 };
 struct MoveNetDevices {
     std::map<std::string, spec::NetDevice> devices;
@@ -125,7 +126,7 @@ struct PrepareRoot {
 struct Mount {
     spec::Mount mount;
     spec::MountOptions options;
-    std::string label;                        ///< SELinux context for it, or empty.
+    std::string label;                        ///< File system option with the SELinux context, or empty.
     bool late_readonly = false;               ///< Made read-only by a later step, after its content.
     std::vector<spec::IdMapping> uids, gids;  ///< For idmap: the mount's own or the container's.
     bool mapped_by_host =
@@ -203,7 +204,7 @@ struct SetRlimits {
 struct SetLabel {
     std::string apparmor_profile, selinux_label;
 };
-/// The last step before Exec: the filter may refuse or divert any system call but execve.
+/// Behind it the filter may refuse or divert any system call but execve.
 struct LoadSeccomp {
     security::Filter filter;
     bool privileged =

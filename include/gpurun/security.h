@@ -57,6 +57,8 @@ struct Filter {
 /// architecture; a syscall newer than all in the profile gives ENOSYS as in runc. Pure. Throws Error naming the rule
 /// for invalid profiles.
 Filter compile(const spec::Seccomp& profile);
+/// The names in \a profile that are no system calls of any architecture gpurun is built for. Pure.
+std::vector<std::string> unknown_calls(const spec::Seccomp& profile);
 
 /// Loads the filter into this process by one system call; returns the listener when it notifies, which gets the lowest
 /// number that is free. Runs in the container, with no_new_privs or CAP_SYS_ADMIN.

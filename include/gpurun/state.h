@@ -34,6 +34,7 @@ struct Record {
     bool own_pids = false;       ///< A pid namespace of its own: no process of it outlives its init.
     bool shares_mounts = false;  ///< No mount namespace of its own: delete unmounts its root.
     bool has_poststart = false, has_poststop = false;
+    bool has_notify_socket = false;  ///< A directory with it lies beside the record.
     std::map<std::string, std::string> annotations;
     std::uint32_t owner = 0;  ///< uid; not stored, the file's.
 };
@@ -61,6 +62,9 @@ class Store {
  public:
     /// Nothing is touched before the first use. \a root is made by `create` only, 0700.
     explicit Store(std::string root) : root_(std::move(root)) {}
+
+    /// Where a container's socket for sd_notify lies.
+    std::string notify_directory(const std::string& id) const { return root_ + "/" + id + ".notify"; }
 
     /// Writes a new record. Throws Error("container with given ID already exists").
     NewRecord create(const Record& record, std::string_view config);

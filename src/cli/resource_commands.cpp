@@ -27,7 +27,9 @@ constexpr Option update_options[] = {{"resources", 'r', true, "JSON file with li
                                      {"memory-swap", 0, true, "bytes of memory and swap together"},
                                      {"kernel-memory", 0, true, "accepted for runc's sake"},
                                      {"kernel-memory-tcp", 0, true, "bytes, cgroup v1"},
-                                     {"pids-limit", 0, true, "number of processes, -1 for no limit"}};
+                                     {"pids-limit", 0, true, "number of processes, -1 for no limit"},
+                                     {"l3-cache-schema", 0, true, "Intel RDT: such as L3:0=f;1=ff"},
+                                     {"mem-bw-schema", 0, true, "Intel RDT: such as MB:0=20;1=70"}};
 
 template <typename Number>
 void take(const Arguments& arguments, const char* option, std::optional<Number>& to) {
@@ -85,14 +87,19 @@ spec::Resources from_options(const Arguments& arguments) {
 
 int update(const container::Context& context, const Arguments& arguments) {
     const std::string file = arguments.value("resources");
+    spec::Resources resources;
     if (file.empty()) {
-        container::update(context, arguments.positionals.at(0), from_options(arguments));
-        return 0;
+        resources = from_options(arguments);
+    } else {
+        const std::string text =
+            file == "-" ? sys::read_all(sys::FdRef(STDIN_FILENO), "standard input") : sys::read_file(file);
+        resources = spec::read_resources(text, file == "-" ? "resources" : file);
     }
-    const std::string text =
-        file == "-" ? sys::read_all(sys::FdRef(STDIN_FILENO), "standard input") : sys::read_file(file);
-    container::update(context, arguments.positionals.at(0),
-                      spec::read_resources(text, file == "-" ? "resources" : file));
+    const spec::IntelRdt rdt{.clos_id = {},
+                             .l3_cache_schema = arguments.value("l3-cache-schema"),
+                             .mem_bw_schema = arguments.value("mem-bw-schema"),
+                             .schemata = {}};
+    container::update(context, arguments.positionals.at(0), resources, rdt);
     return 0;
 }
 

@@ -35,10 +35,8 @@ spec::Process from_options(const ExecOptions& options, const spec::Spec& contain
     process.cwd = options.cwd.value_or(process.cwd.empty() ? "/" : process.cwd);
     if (options.apparmor) process.apparmor_profile = *options.apparmor;
     if (options.selinux_label) process.selinux_label = *options.selinux_label;
-    if (options.uid) {
-        process.user.uid = *options.uid;
-        process.user.gid = options.gid.value_or(0);
-    }
+    if (options.uid) process.user.uid = *options.uid;
+    if (options.gid) process.user.gid = *options.gid;
     process.user.additional_gids.insert(process.user.additional_gids.end(), options.additional_gids.begin(),
                                         options.additional_gids.end());
     if (options.no_new_privileges) process.no_new_privileges = true;

@@ -43,8 +43,12 @@ int preserved_fds(int asked, std::vector<std::string>& env) {
     if (asked < 0) throw Error(format("invalid value {} for flag --preserve-fds: want 0 or more", asked));
     const int count = (listening > 0 ? listening : 0) + asked;
     for (int fd = 3; fd < 3 + count; ++fd)
-        if (::fcntl(fd, F_GETFD) < 0)
-            throw Error(format("--preserve-fds/LISTEN_FDS: file descriptor {} is not open", fd));
+        // What we were given is not close-on-exec; what is, is a descriptor of ours.
+        if (const int flags = ::fcntl(fd, F_GETFD); flags < 0 || (flags & FD_CLOEXEC) != 0)
+            throw Error(
+                format("--preserve-fds/LISTEN_FDS: please check that preserved-fd {} (of {}) is present: descriptor {} "
+                       "is not open",
+                       fd - 3, count, fd));
     return count;
 }
 

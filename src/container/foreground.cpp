@@ -71,7 +71,7 @@ bool Foreground::handle_signal(const engine::Started& started, std::optional<int
     return !status;
 }
 
-int Foreground::attend(engine::Started& started) {
+int Foreground::attend(engine::Started& started, NotifyProxy* notify) {
     if (started.terminal) {
         sys::copy_terminal_size(sys::FdRef(STDIN_FILENO), started.terminal);
         make_raw();
@@ -82,11 +82,15 @@ int Foreground::attend(engine::Started& started) {
     int wait_status = 0;
     if (::waitpid(started.child.pid, &wait_status, WNOHANG) == started.child.pid) status = sys::exit_code(wait_status);
     while (!status) {
-        pollfd watched[3] = {
-            {signals_.get(), POLLIN, 0}, {started.terminal.get(), POLLIN, 0}, {input ? STDIN_FILENO : -1, POLLIN, 0}};
-        if (::poll(watched, 3, -1) < 0 && errno != EINTR) throw Error(errno, "poll");
+        pollfd watched[4] = {{signals_.get(), POLLIN, 0},
+                             {started.terminal.get(), POLLIN, 0},
+                             {input ? STDIN_FILENO : -1, POLLIN, 0},
+                             {notify != nullptr ? notify->descriptor().get() : -1, POLLIN, 0}};
+        if (::poll(watched, 4, -1) < 0 && errno != EINTR) throw Error(errno, "poll");
         if (watched[1].revents != 0 && !relay(started.terminal.get(), STDOUT_FILENO)) started.terminal.reset();
         if (watched[2].revents != 0 && started.terminal && !relay(STDIN_FILENO, started.terminal.get())) input = false;
+        // In the foreground it is gpurun that systemd shall look after.
+        if (watched[3].revents != 0) notify->forward(::getpid());
         if (watched[0].revents != 0) handle_signal(started, status);
     }
     // What the program wrote last may still be in the terminal.

@@ -6,6 +6,8 @@
 
 #include <optional>
 
+#include "container/notify.h"
+
 namespace gpurun::container {
 
 /// A process that gpurun stays with: signals are passed on to it, its terminal is connected to ours, orphans it leaves
@@ -17,8 +19,8 @@ class Foreground {
     Foreground(const Foreground&) = delete;
     Foreground& operator=(const Foreground&) = delete;
 
-    /// Until it ends; returns its exit status, 128 + signal when it was killed.
-    int attend(engine::Started& started);
+    /// Until it ends; returns its exit status, 128 + signal when it was killed. \a notify: its READY=1 is passed on.
+    int attend(engine::Started& started, NotifyProxy* notify = nullptr);
 
  private:
     void make_raw();

@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "container/annotations.h"
 #include "container/facts.h"
 #include "sys/file.h"
 #include "sys/socket.h"
@@ -118,13 +119,15 @@ Prepared prepare(const Context& context, const CreateOptions& options, bool run,
     if (run && !spec.process) throw Error(path + ": process: expected the program to run, got nothing");
     prepared.host = probe_host();
     const auto before = extent(spec);
+    const bool annotated = apply_annotations(spec);
     prepared.edits = gpu::prepare(
         spec, {.devices = options.gpus, .host_root = host_root, .bundle = bundle, .rootless = prepared.host.rootless});
-    if (extent(spec) != before || !prepared.edits.empty()) prepared.config = spec::to_json(spec);
+    if (annotated || extent(spec) != before || !prepared.edits.empty()) prepared.config = spec::to_json(spec);
     prepared.options = {.id = options.id,
                         .bundle = bundle,
                         .pid_file = options.pid_file,
-                        .pidfd_socket = options.pidfd_socket,
+                        .pidfd_socket = options.pidfd_socket.empty() ? annotation(spec, "run.oci.pidfd_receiver")
+                                                                     : options.pidfd_socket,
                         .no_pivot = options.no_pivot,
                         .no_new_keyring = options.no_new_keyring,
                         .run = run};
@@ -172,6 +175,13 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
         store.save(record, saved);
     };
     side.on_resctrl = [&](const std::string& group) { record.resctrl_group = group; };
+    if (!notify_socket().empty()) {
+        const std::string directory = store.notify_directory(record.id);
+        add_notify_socket(prepared.spec, directory);
+        undo.push([directory] { remove_notify_socket(directory); });
+        record.has_notify_socket = true;
+        if (run) made.notify = NotifyProxy(directory);
+    }
     const auto plan = plan::build_create(prepared.spec, prepared.host, prepared.options, prepared.edits);
     try {
         made.started = engine::execute(plan, side, undo, run);

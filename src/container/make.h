@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "container/notify.h"
+
 namespace gpurun::container {
 
 /// A container that was made: its record is on disk and complete.
@@ -12,6 +14,7 @@ struct Made {
     state::Record record;
     spec::Spec spec;
     engine::Started started;
+    NotifyProxy notify;  ///< run: for READY=1.
 };
 
 /// What becomes of the container once it is made: it waits for `start`, or its program has been executed on return.

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "container/facts.h"
+#include "container/notify.h"
 #include "sys/process.h"
 
 namespace gpurun::container {
@@ -30,21 +31,28 @@ void end_process(const state::Record& record, cgroup::Manager& manager) {
     if (!record.cgroup.directories.empty() && !manager.processes().empty()) manager.kill(SIGKILL);
 }
 
+// Without a pid namespace of its own a container's processes outlive its init, and are still the container's.
+bool has_pid_namespace(const state::Store& store, const state::Record& record) {
+    const auto config = spec::parse(store.load_config(record.id), "the container's config");
+    return config.linux && spec::find_namespace(*config.linux, spec::NamespaceType::pid) != nullptr;
+}
+
 // Strangers in the cgroup of a container whose own processes have gone are ended only by force.
-void remove_cgroup(const state::Record& record, cgroup::Manager& manager, bool force) {
+void remove_cgroup(const state::Store& store, const state::Record& record, cgroup::Manager& manager, bool force) {
     try {
         manager.remove();
     } catch (const Error& error) {
-        if (!force || error.code != EBUSY) throw;
+        if (error.code != EBUSY || (!force && has_pid_namespace(store, record))) throw;
         end_process(record, manager);
         manager.remove();
     }
 }
 
 void clear(state::Store& store, const state::Record& record, cgroup::Manager& manager, bool force) {
-    remove_cgroup(record, manager, force);
+    remove_cgroup(store, record, manager, force);
     if (record.shares_mounts) ::umount2(record.rootfs.c_str(), MNT_DETACH);
     if (!record.resctrl_group.empty()) ::rmdir(record.resctrl_group.c_str());
+    if (record.has_notify_socket) remove_notify_socket(store.notify_directory(record.id));
     spec::Hooks hooks;
     if (record.has_poststop)
         hooks = spec::parse(store.load_config(record.id), "the container's config").hooks.value_or(spec::Hooks{});

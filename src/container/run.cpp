@@ -22,8 +22,11 @@ int run(const Context& context, const RunOptions& options) {
             throw;
         }
     }
-    if (options.detach) return 0;
-    const int status = foreground.attend(made.started);
+    if (options.detach) {
+        made.notify.await_ready(made.started.child.pidfd, made.started.child.pid);
+        return 0;
+    }
+    const int status = foreground.attend(made.started, &made.notify);
     if (!options.keep) remove(context, made.record.id, true);
     return status;
 }

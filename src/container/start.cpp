@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "container/facts.h"
+#include "container/notify.h"
+#include "sys/process.h"
 #include "sys/socket.h"
 
 namespace gpurun::container {
@@ -48,6 +50,8 @@ void start(const Context& context, const std::string& id) {
     const sys::Fd directory = store.directory();
     const sys::Fd socket = sys::try_connect_in(directory, record.socket);
     if (!socket) throw Error(errno, "connect to the container's init");
+    NotifyProxy notify;
+    if (record.has_notify_socket && !notify_socket().empty()) notify = NotifyProxy(store.notify_directory(record.id));
     // From here on the container counts as running, whatever becomes of it.
     ::unlinkat(directory.get(), record.socket.c_str(), 0);
     try {
@@ -60,6 +64,10 @@ void start(const Context& context, const std::string& id) {
     lock.reset();
     if (record.has_poststart)
         run_poststart(context, record, *spec::parse(store.load_config(id), "the container's config").hooks);
+    if (notify.descriptor()) {
+        const int pid = static_cast<int>(record.pid);
+        notify.await_ready(sys::try_pidfd_open(pid), pid);
+    }
 }
 
 }  // namespace gpurun::container

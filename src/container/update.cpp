@@ -1,4 +1,5 @@
 #include <gpurun/container.h>
+#include <gpurun/engine.h>
 #include <gpurun/error.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -107,25 +108,34 @@ std::vector<spec::DeviceRule> merge_devices(const spec::Spec& config, const std:
     return rules;
 }
 
+void update_rdt(spec::Linux& linux, const spec::IntelRdt& changes, const std::string& id) {
+    if (!linux.intel_rdt) throw Error("Intel RDT is not enabled: the container was created without linux.intelRdt");
+    engine::update_resctrl(*linux.intel_rdt, changes, id);
+    take_over(*linux.intel_rdt, changes, &spec::IntelRdt::l3_cache_schema, &spec::IntelRdt::mem_bw_schema);
+}
+
 }  // namespace
 
-void update(const Context& context, const std::string& id, const spec::Resources& resources) {
+void update(const Context& context, const std::string& id, const spec::Resources& resources,
+            const spec::IntelRdt& rdt) {
     spec::validate(resources);
     state::Store store(context.root);
     const auto lock = store.lock(id);
     const auto record = store.load(id);
     if (state::status_of(store, record) == spec::Status::stopped) throw Error("container not running");
-    if (record.cgroup.directories.empty()) throw Error("the container has no cgroup that could be updated");
     auto config = spec::parse(store.load_config(id), "the container's config");
     if (!config.linux) config.linux.emplace();
     auto& kept = part(config.linux->resources);
-    const auto changed = merge(kept, resources);
+    const auto writes = cgroup::translate(record.cgroup.layout, merge(kept, resources));
+    if (record.cgroup.directories.empty() && !writes.empty())
+        throw Error("the container has no cgroup that could be updated");
     const auto manager = manager_of(record);
-    manager->apply(cgroup::translate(record.cgroup.layout, changed));
+    manager->apply(writes);
     if (asks_for_devices(resources)) {
         kept.devices = merge_devices(config, resources.devices);
         manager->set_devices(cgroup::device_rules(kept.devices));
     }
+    if (!rdt.l3_cache_schema.empty() || !rdt.mem_bw_schema.empty()) update_rdt(*config.linux, rdt, id);
     store.save(record, spec::to_json(config));
 }
 

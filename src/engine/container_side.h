@@ -32,6 +32,7 @@ struct ContainerSide {
     const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.
 
     sys::Fd root;               ///< The container's root directory.
+    std::string root_path;      ///< Its path on the host, until pivot_root.
     sys::Fd dev;                ///< Its /dev, once devices are made.
     bool host_is_peer = false;  ///< What is unmounted outside of the root may be unmounted on the host too.
     sys::PseudoTerminal terminal;

@@ -1,28 +1,55 @@
 #include "engine/hooks.h"
 
+#include <fcntl.h>
 #include <gpurun/error.h>
+#include <string.h>
+
+#include <cctype>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "sys/file.h"
 #include "sys/process.h"
 
 namespace gpurun::engine {
 namespace {
 
+/// Files that the annotations of crun name for the hooks' output. Unset where there is none.
+struct Output {
+    sys::Fd out, err;
+};
+
+sys::Fd open_output(const spec::State& state, const char* annotation) {
+    const auto path = state.annotations.find(annotation);
+    if (path == state.annotations.end()) return sys::Fd();
+    return sys::open(path->second, O_WRONLY | O_CREAT | O_APPEND, 0600);
+}
+
+// "bad system call": Go's wording.
+std::string signal_text(int signal) {
+    std::string text = ::strsignal(signal);
+    text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+    return text;
+}
+
 // Empty when the hook succeeded, else why not.
 std::string failure_of(const spec::Hook& hook, const std::string& state_json, const std::string& bundle,
-                       const std::vector<std::string>* environment) {
+                       const std::vector<std::string>* environment, const Output& output) {
     sys::Program program{.path = hook.path,
                          .arguments = hook.args.empty() ? std::vector<std::string>{hook.path} : hook.args,
                          .environment = hook.env,
                          .input = state_json,
                          .directory = bundle,
-                         .timeout_seconds = hook.timeout};
+                         .timeout_seconds = hook.timeout,
+                         .out = output.out,
+                         .err = output.err};
     if (!program.environment && environment != nullptr) program.environment = *environment;
     const auto finished = sys::run_program(program);
     if (finished.timed_out) return format("hook ran past specified timeout of {}.0s", *hook.timeout);
     if (finished.exit_code == 0) return {};
-    return format("exit status {}, output: {}", finished.exit_code, finished.output);
+    const std::string how =
+        finished.signal != 0 ? "signal: " + signal_text(finished.signal) : format("exit status {}", finished.exit_code);
+    return format("{}, output: {}", how, finished.output);
 }
 
 }  // namespace
@@ -30,12 +57,16 @@ std::string failure_of(const spec::Hook& hook, const std::string& state_json, co
 void run_hooks(plan::HookKind kind, const std::vector<spec::Hook>& hooks, const spec::State& state,
                const std::vector<std::string>* environment) {
     const std::string json = spec::to_json(state);
+    // startContainer hooks run where the path of a file of the host means nothing.
+    Output output;
+    if (kind != plan::HookKind::start_container && !hooks.empty())
+        output = {.out = open_output(state, "run.oci.hooks.stdout"), .err = open_output(state, "run.oci.hooks.stderr")};
     for (std::size_t i = 0; i < hooks.size(); ++i) {
         log::debug("run {} hook {}", plan::name(kind), hooks[i].path);
         const std::string context = format("error running {} hook #{}", plan::name(kind), i);
         std::string failure;
         try {
-            failure = failure_of(hooks[i], json, state.bundle, environment);
+            failure = failure_of(hooks[i], json, state.bundle, environment, output);
         } catch (const Error& error) {
             throw with_context(context, error);
         }

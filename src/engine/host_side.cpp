@@ -84,6 +84,7 @@ struct Lane {
         if (failure != 0) throw Error(failure, "write " + file);
     }
     void operator()(const step::JoinResctrl& s) {
+        if (s.exists) return rejoin_resctrl(s.rdt, side.options->id, started.child.pid);
         const std::string group = join_resctrl(s.rdt, side.options->id, started.child.pid, undo);
         if (side.on_resctrl) side.on_resctrl(group);
     }

@@ -21,6 +21,15 @@
 namespace gpurun::engine {
 namespace {
 
+// The launcher may know the process by its number in another pid namespace; the host's /proc has ours.
+pid_t pid_of(sys::FdRef pidfd) {
+    const std::string facts = sys::read_file(format("/proc/self/fdinfo/{}", pidfd.get()));
+    for (const auto line : split(facts, '\n'))
+        if (line.starts_with("Pid:"))
+            if (const auto pid = parse_number<pid_t>(trim(line.substr(4))); pid && *pid > 0) return *pid;
+    throw Error("the container process ended during its set-up");
+}
+
 // In the joined user namespace, a short-lived child of ours: its clone becomes our child by CLONE_PARENT.
 sys::Child launch_from_inside(const CloneRequest& request) {
     auto [near, far] = sys::socket_pair();
@@ -32,18 +41,20 @@ sys::Child launch_from_inside(const CloneRequest& request) {
             if (request.pid_namespace) sys::enter_namespace(request.pid_namespace, CLONE_NEWPID, "pid");
             sys::Child child = sys::clone({.flags = request.namespaces | CLONE_PARENT, .cgroup = request.cgroup});
             if (child.pid == 0) return child;
-            say(far, Say::child, plan::Barrier::ready, child.pid, {});
+            say(far, Say::child, plan::Barrier::ready, 0, {}, {child.pidfd});
         } catch (const Error& error) {
             say(far, Say::failed, plan::Barrier::ready, error.code, error.message);
         }
         ::_exit(0);
     }
     far.reset();
-    const auto heard = hear(near);
+    auto heard = hear(near);
     sys::wait_for(launcher.pid);
-    if (!heard || heard->what == Say::failed)
+    if (!heard || heard->what == Say::failed || heard->descriptors.empty())
         throw Error(heard ? heard->number : 0, heard ? heard->text : "clone in the joined user namespace");
-    return {heard->number, sys::try_pidfd_open(heard->number)};
+    sys::Fd pidfd = std::move(heard->descriptors.front());
+    const pid_t pid = pid_of(pidfd);
+    return {pid, std::move(pidfd)};
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ std::string data_of(const Mount& step, sys::FdRef target, bool made) {
         for (const auto& option : step.options.data) has_mode = has_mode || option.starts_with("mode=");
         if (!has_mode) add(format("mode={:o}", sys::stat_fd(target).st_mode & 07777));
     }
-    if (!step.label.empty()) add(format("context=\"{}\"", step.label));
+    if (!step.label.empty()) add(step.label);
     return data;
 }
 
@@ -240,8 +240,12 @@ void remount(ContainerSide& side, const Mount& step) {
 
 void mount(ContainerSide& side, const Mount& step) {
     if (step.options.remount && step.options.bind == spec::Bind::none) return remount(side, step);
-    if (step.options.bind != spec::Bind::none) return bind(side, step);
-    mount_new(side, step);
+    if (step.options.bind != spec::Bind::none)
+        bind(side, step);
+    else
+        mount_new(side, step);
+    // Our descriptor is of what the mount has covered.
+    if (step.mount.destination == "/") side.root = sys::open(side.root_path, O_PATH | O_DIRECTORY);
 }
 
 }  // namespace gpurun::engine

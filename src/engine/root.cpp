@@ -61,6 +61,7 @@ void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step) {
     // In the caller's mount namespace what is mounted here must not spread, and goes with this mount when the container
     // is deleted.
     if (step.shares_mounts) sys::set_propagation(step.path, MS_PRIVATE | MS_REC);
+    side.root_path = step.path;
     side.root = sys::open(step.path, O_PATH | O_DIRECTORY);
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gpurun/error.h>
 #include <linux/memfd.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "engine/container_side.h"
 #include "json/json.h"
@@ -94,6 +96,8 @@ sys::Fd connect_to_agent(const std::string& path) {
 }  // namespace
 
 void load_seccomp(ContainerSide& side, const plan::step::LoadSeccomp& step) {
+    constexpr std::uint32_t not_asked_for = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+    log::debug("seccomp filter flags: {}", step.filter.flags & ~not_asked_for);
     if (step.filter.notifies) {
         const sys::Fd memory = shared_memory();
         const SharedFlag taken(memory);

@@ -114,6 +114,8 @@ void add_namespaces(std::vector<Step>& lane, const spec::Spec& spec, const Host&
                     const Namespaces& namespaces) {
     if ((namespaces.cloned & CLONE_NEWUSER) != 0) lane.push_back(step::Await{Barrier::id_maps});
     if (options.has_cgroup) lane.push_back(step::EnterCgroup{});
+    // The caller's affinity is not the container's: what its cpuset allows is.
+    lane.push_back(step::SetCpuAffinity{});
     if (!namespaces.joined.empty()) lane.push_back(step::JoinNamespaces{namespaces.joined});
     if (namespaces.unshared != 0) lane.push_back(step::Unshare{namespaces.unshared});
     if (!spec.linux->time_offsets.empty()) lane.push_back(step::SetTimeOffsets{spec.linux->time_offsets});
@@ -154,9 +156,10 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     if (spec.process) add_process(lane, spec, *spec.process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
     if (!options.run) lane.push_back(step::Await{Barrier::start});
+    if (spec.process) add_seccomp(lane, spec, *spec.process);
     if (spec.hooks && !spec.hooks->start_container.empty())
         lane.push_back(step::RunHooks{HookKind::start_container, spec.hooks->start_container, spec::Status::created});
-    if (spec.process) add_exec(lane, spec, *spec.process);
+    if (spec.process) lane.push_back(step::Exec{spec.process->args});
     return lane;
 }
 

@@ -32,15 +32,18 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
     plan.host.push_back(clone);
     if (process.oom_score_adj)
         plan.host.push_back(step::SetOomScore{.score = *process.oom_score_adj, .required = !host.rootless});
+    if (container.linux && container.linux->intel_rdt)
+        plan.host.push_back(step::JoinResctrl{.rdt = *container.linux->intel_rdt, .exists = true});
     plan.host.push_back(step::Await{Barrier::ready});
     if (!options.pidfd_socket.empty()) plan.host.push_back(step::SendPidfd{options.pidfd_socket});
     if (!options.pid_file.empty()) plan.host.push_back(step::WritePidFile{options.pid_file});
 
     auto& lane = plan.container;
-    if (process.exec_cpu_affinity && !process.exec_cpu_affinity->initial.empty())
-        lane.push_back(step::SetCpuAffinity{process.exec_cpu_affinity->initial});
+    const auto affinity = process.exec_cpu_affinity.value_or(spec::CpuAffinity{});
+    if (!affinity.initial.empty()) lane.push_back(step::SetCpuAffinity{affinity.initial});
     if (options.has_cgroup) lane.push_back(step::EnterCgroup{options.cgroup_path});
-    if (process.exec_cpu_affinity) lane.push_back(step::SetCpuAffinity{process.exec_cpu_affinity->final});
+    // config.md#linux-process: with an initial affinity and no final one the kernel decides.
+    if (affinity.initial.empty() || !affinity.final.empty()) lane.push_back(step::SetCpuAffinity{affinity.final});
     lane.push_back(step::JoinNamespaces{entered(container, clone)});
     if (has(container, NamespaceType::user)) lane.push_back(step::BecomeRoot{});
     if (!options.no_new_keyring)
@@ -52,7 +55,8 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
     }
     add_process(lane, container, process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
-    add_exec(lane, container, process);
+    add_seccomp(lane, container, process);
+    lane.push_back(step::Exec{process.args});
     return plan;
 }
 

@@ -3,6 +3,8 @@
 #include <gpurun/error.h>
 #include <sys/mount.h>
 
+#include <algorithm>
+
 #include "base/table.h"
 #include "base/text.h"
 
@@ -67,6 +69,22 @@ void set_mappings(step::Mount& made, const spec::Linux& linux) {
     made.gids = own ? made.mount.gid_mappings : linux.gid_mappings;
 }
 
+// mount(8): which of SELinux's mount options carries the label; crun's annotation.
+constexpr std::string_view context_types[] = {"context", "fscontext", "defcontext", "rootcontext"};
+
+std::string label_option(const spec::Spec& spec) {
+    if (spec.linux->mount_label.empty()) return {};
+    std::string type = "context";
+    if (const auto wanted = spec.annotations.find("run.oci.mount_context_type"); wanted != spec.annotations.end())
+        type = wanted->second;
+    if (std::find(std::begin(context_types), std::end(context_types), type) == std::end(context_types))
+        throw Error(
+            format("annotation run.oci.mount_context_type: expected context, fscontext, defcontext or "
+                   "rootcontext, got \"{}\"",
+                   type));
+    return format("{}=\"{}\"", type, spec.linux->mount_label);
+}
+
 void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Spec& spec, const Host& host) {
     const auto options = spec::parse_mount_options(mount);
     const auto& linux = *spec.linux;
@@ -79,7 +97,7 @@ void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Sp
     }
     step::Mount made{.mount = mount, .options = options};
     if (host.lsm == security::Lsm::selinux && takes_label(mount.type) && options.bind == spec::Bind::none)
-        made.label = linux.mount_label;
+        made.label = label_option(spec);
     made.late_readonly = is_filled_later(mount, options);
     if (options.id_map != spec::IdMap::none || !mount.uid_mappings.empty()) {
         set_mappings(made, linux);

@@ -83,7 +83,9 @@ struct Describer {
         return format("map uids {} gids {}", id_list(s.uids), id_list(s.gids));
     }
     std::string operator()(const step::SetOomScore& s) const { return format("set oom_score_adj {}", s.score); }
-    std::string operator()(const step::JoinResctrl& s) const { return format("join resctrl group {}", s.rdt.clos_id); }
+    std::string operator()(const step::JoinResctrl& s) const {
+        return format("join resctrl group {}", s.rdt.clos_id.empty() ? "of the container" : s.rdt.clos_id);
+    }
     std::string operator()(const step::MoveNetDevices& s) const {
         return "move network devices " +
                list(s.devices, [](const auto& device) { return format("{}→{}", device.first, device.second.name); });

@@ -1,5 +1,7 @@
 #include "plan/process.h"
 
+#include <gpurun/error.h>
+
 #include "base/log.h"
 #include "base/text.h"
 
@@ -19,6 +21,14 @@ security::CapabilitySets capability_sets(const spec::Process& process, const Hos
         log::warning("ignoring ambient capabilities that are not inheritable and permitted as well: {}",
                      join(ungranted.not_raisable, " "));
     return sets;
+}
+
+// The spec has unknown names ignored; crun's annotation asks for the opposite.
+void require_known_calls(const spec::Spec& container) {
+    const auto wanted = container.annotations.find("run.oci.seccomp_fail_unknown_syscall");
+    if (wanted == container.annotations.end() || wanted->second == "0") return;
+    if (const auto unknown = security::unknown_calls(*container.linux->seccomp); !unknown.empty())
+        throw Error(format("linux.seccomp.syscalls: invalid seccomp syscall {}", join(unknown, " ")));
 }
 
 std::string_view name_part(const std::string& variable) {
@@ -71,11 +81,11 @@ void add_process(std::vector<Step>& lane, const spec::Spec& container, const spe
                                         .preserved_fds = preserved_fds});
 }
 
-void add_exec(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process) {
-    if (has_seccomp(container))
-        lane.push_back(step::LoadSeccomp{.filter = security::compile(*container.linux->seccomp),
-                                         .privileged = !process.no_new_privileges});
-    lane.push_back(step::Exec{process.args});
+void add_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process) {
+    if (!has_seccomp(container)) return;
+    require_known_calls(container);
+    lane.push_back(step::LoadSeccomp{.filter = security::compile(*container.linux->seccomp),
+                                     .privileged = !process.no_new_privileges});
 }
 
 }  // namespace gpurun::plan

@@ -11,8 +11,9 @@ namespace gpurun::plan {
 void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host,
                  int preserved_fds);
 
-/// The end of the lane. Seccomp is loaded as late as can be, so that a profile need not allow what gpurun itself does.
-void add_exec(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process);
+/// As late as can be, so that a profile need not allow what gpurun itself does: before startContainer hooks, which the
+/// filter holds too, and Exec.
+void add_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process);
 
 /// process.env with the last of duplicates kept; HOME is added by the engine, who can read the container's /etc/passwd.
 std::vector<std::string> clean_environment(const std::vector<std::string>& env);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "security/seccomp_code.h"
 #include "security/seccomp_rules.h"
+#include "security/syscalls.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -60,6 +61,14 @@ Filter compile(const spec::Seccomp& profile) {
         throw Error(format("linux.seccomp: the profile needs {} instructions, the kernel takes {}",
                            filter.program.size(), max_instructions));
     return filter;
+}
+
+std::vector<std::string> unknown_calls(const spec::Seccomp& profile) {
+    std::vector<std::string> names;
+    for (const auto& rule : profile.syscalls)
+        for (const auto& name : rule.names)
+            if (find_syscall(name) < 0) names.push_back(name);
+    return names;
 }
 
 sys::Fd load(const Filter& filter) {

@@ -139,7 +139,7 @@ namespace gpurun::spec {
 namespace {
 
 /// Annotations that change what the runtime does on the host, so that engines let only trusted users set them.
-constexpr const char* unsafe_annotations[] = {"bundle", "org.systemd.property.", "org.criu.config"};
+constexpr const char* unsafe_annotations[] = {"bundle", "org.systemd.property.", "org.criu.config", "run.oci."};
 
 template <typename Value, std::size_t Size>
 std::vector<std::string> sorted_names(const Name<Value> (&table)[Size]) {

@@ -97,7 +97,6 @@ void check_intel_rdt(const IntelRdt& rdt) {
     if (id == "." || id == ".." || (id != "/" && id.find('/') != std::string::npos))
         throw Invalid("linux.intelRdt.closID", format("expected a directory name or \"/\", got \"{}\"", id));
     require_one_line(id, "linux.intelRdt.closID");
-    require_one_line(rdt.l3_cache_schema, "linux.intelRdt.l3CacheSchema");
     require_one_line(rdt.mem_bw_schema, "linux.intelRdt.memBwSchema");
     for (std::size_t place = 0; place < rdt.schemata.size(); ++place)
         require_one_line(rdt.schemata[place], format("linux.intelRdt.schemata[{}]", place));

@@ -144,8 +144,8 @@ Pipe make_pipe() {
 [[noreturn]] void exec_program(const Program& program, const std::vector<char*>& arguments, char** environment,
                                const Pipe& in, const Pipe& out, FdRef failure) noexcept {
     ::dup2(in.read.get(), 0);
-    ::dup2(out.write.get(), 1);
-    ::dup2(out.write.get(), 2);
+    ::dup2(program.out ? program.out.get() : out.write.get(), 1);
+    ::dup2(program.err ? program.err.get() : out.write.get(), 2);
     ::syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
     reset_signals();
     if (!program.directory.empty()) static_cast<void>(::chdir(program.directory.c_str()));
@@ -223,7 +223,11 @@ Finished run_program(const Program& program) {
     while ((told = ::read(failure.read.get(), &code, sizeof code)) < 0 && errno == EINTR) {
     }
     if (told != sizeof code) converse(program, std::move(in.write), out.read, child.pidfd, finished);
-    finished.exit_code = wait_for(child.pid);
+    int status = 0;
+    while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    finished.exit_code = exit_code(status);
+    finished.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     // Where signals are blocked one may be pending: ignoring it once more drops it.
     ::sigaction(SIGPIPE, &ignore, nullptr);
     ::sigaction(SIGPIPE, &before, nullptr);

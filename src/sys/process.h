@@ -60,6 +60,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings);
 /// (bounded).
 struct Finished {
     int exit_code = 0;
+    int signal = 0;  ///< That ended it; exit_code is 128 + signal then.
     bool timed_out = false;
     std::string output;  ///< stdout and stderr, at most Program::output_limit, trimmed.
 };
@@ -71,6 +72,7 @@ struct Program {
     std::string directory;                 ///< Working directory; empty: the caller's.
     std::optional<int> timeout_seconds;    ///< SIGKILL after it.
     std::size_t output_limit = 64u << 10;  ///< Bytes; what is printed beyond it is dropped.
+    FdRef out{}, err{};                    ///< Where its stdout and stderr go; unset: both into the output.
 };
 /// Starts and waits. The child has default signals, no descriptors but 0–2. Throws Error("exec PATH") when it cannot be
 /// executed.

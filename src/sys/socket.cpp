@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "base/text.h"
@@ -43,22 +44,32 @@ Fd connect_to(const std::string& path, int type) {
     Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     if (!socket) throw Error(errno, "socket");
     sockaddr_un address{};
+    socklen_t length = sizeof address;
     Fd directory;
     if (!set_path(address, path)) {
         directory = open(std::string(parent_of(path)), O_PATH | O_DIRECTORY);
         address = address_in(directory, std::string(base_name(path)));
+    } else if (path.starts_with('@')) {
+        // The length ends an abstract name.
+        address.sun_path[0] = '\0';
+        length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
     }
-    while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0)
         if (errno != EINTR) throw Error(errno, "connect " + path);
     return socket;
 }
 
-Fd listen_in(FdRef directory, const std::string& name) {
-    Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+Fd bind_in(FdRef directory, const std::string& name, int type) {
+    Fd socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     if (!socket) throw Error(errno, "socket");
     const sockaddr_un address = address_in(directory, name);
     if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         throw Error(errno, "bind " + name);
+    return socket;
+}
+
+Fd listen_in(FdRef directory, const std::string& name) {
+    Fd socket = bind_in(directory, name, SOCK_SEQPACKET);
     if (::listen(socket.get(), 1) != 0) throw Error(errno, "listen " + name);
     return socket;
 }

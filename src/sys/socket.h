@@ -13,8 +13,12 @@ namespace gpurun::sys {
 /// Two connected SOCK_SEQPACKET sockets: message borders, and end of file when the other side is gone.
 std::pair<Fd, Fd> socket_pair();
 
-/// Connects to a SOCK_STREAM (or \a type) socket at \a path. Throws Error("connect PATH").
+/// Connects to a socket of \a type (SOCK_STREAM …) at \a path; "@NAME" is in the abstract namespace. Throws
+/// Error("connect PATH").
 Fd connect_to(const std::string& path, int type);
+
+/// A bound socket of \a type \a name in \a directory, however long the directory's path is.
+Fd bind_in(FdRef directory, const std::string& name, int type);
 
 /// A listening SOCK_SEQPACKET socket \a name in \a directory, however long the directory's path is.
 Fd listen_in(FdRef directory, const std::string& name);

@@ -188,6 +188,16 @@ def _(t):
         contains(c.output(), "Function not implemented", name)
 
 
+@case("startContainer hooks are held by the filter too")
+def _(t):
+    for value in (True, False):
+        c = t.container("true")
+        c.process["noNewPrivileges"] = value
+        c.linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL_PROCESS"}]}
+        c.config["hooks"] = {"startContainer": [{"path": "/bin/mkdir", "args": ["mkdir", "/tmp/x"]}]}
+        fails(c.run(), "error running startContainer hook #0: signal: bad system call")
+
+
 @case("a profile need only allow what the program calls, and capset", needs=[on_x86_64], runc="needs calls of its own after the filter")
 def _(t):
     # What busybox's true needs, beyond execve.
