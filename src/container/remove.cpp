@@ -39,13 +39,13 @@ bool has_pid_namespace(const state::Store& store, const state::Record& record) {
 
 // Strangers in the cgroup of a container whose own processes have gone are ended only by force.
 void remove_cgroup(const state::Store& store, const state::Record& record, cgroup::Manager& manager, bool force) {
-    try {
-        manager.remove();
-    } catch (const Error& error) {
-        if (error.code != EBUSY || (!force && has_pid_namespace(store, record))) throw;
-        end_process(record, manager);
-        manager.remove();
-    }
+    constexpr int rounds = 3;  // On a busy machine the dying take their time.
+    for (int round = 0;; ++round) try {
+            return manager.remove();
+        } catch (const Error& error) {
+            if (error.code != EBUSY || round == rounds || (!force && has_pid_namespace(store, record))) throw;
+            end_process(record, manager);
+        }
 }
 
 void clear(state::Store& store, const state::Record& record, cgroup::Manager& manager, bool force) {
