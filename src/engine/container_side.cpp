@@ -96,6 +96,8 @@ struct Executor {
         // seccomp filter may know nothing of so new a call.
         sys::close_on_exec_from(3 + side.options->preserved_fds);
         ::umask(0);
+        // A session of its own: no way back to the caller's terminal (TIOCSTI), and CRIU asks for it.
+        ::setsid();
         for (const Step& step : lane) {
             current = &step;
             if (log::enabled(log::Level::debug)) log::write(log::Level::debug, describe(step));

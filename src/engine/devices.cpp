@@ -112,7 +112,6 @@ void open_terminal(ContainerSide& side, const plan::step::OpenTerminal& step) {
 }
 
 void take_terminal(ContainerSide& side) {
-    ::setsid();
     sys::take_terminal(side.terminal.slave);
     side.terminal.slave.reset();
 }

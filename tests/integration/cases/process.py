@@ -2,7 +2,7 @@
 import os
 
 from harness.cases import case, kernel_file
-from harness.checks import contains, equal, fails, lacks, succeeds
+from harness.checks import contains, equal, eventually, fails, lacks, succeeds
 
 ALLOW_ALL = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"]}
 
@@ -230,3 +230,13 @@ def _(t):
     c.process["scheduler"] = {"policy": "SCHED_BATCH", "nice": 5}
     c.process["ioPriority"] = {"class": "IOPRIO_CLASS_IDLE", "priority": 0}
     equal(succeeds(c.run()).out.split(), ["5", "3"])
+
+
+@case("every process of create and exec leads a session of its own")
+def _(t):
+    field = "read -r pid _ _ _ group session _ < /proc/self/stat; echo $pid $group $session"
+    c = t.container(sh=f"{field}; sleep 100")
+    c.started()
+    eventually(lambda: c.output() == "1 1 1\n", "pid, group and session of the init")
+    numbers = succeeds(c.exec("sh", "-c", field)).out.split()
+    equal(set(numbers), {numbers[0]}, "pid, group and session of exec's program")
