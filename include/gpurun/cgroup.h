@@ -1,5 +1,6 @@
 #pragma once
 
+#include <gpurun/fd.h>
 #include <gpurun/spec.h>
 
 #include <cstdint>
@@ -8,8 +9,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "sys/fd.h"
 
 /// Control groups: pure translation of resources to writes, and managers that carry them out. Everything here runs in
 /// the host process; the container process only writes "0" to the descriptors of Entry::tasks. Three rules come from

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "sys/fd.h"
-
 /// The GPU as a function: request (from the spec) + inventory (of a host root) + image (of the container's root) →
 /// edits. CDI files and engines' NVIDIA hook entries become the same edits. Edits are applied to the Spec before the
 /// plan is built; what the spec has no word for (links, covered files, loader cache) is in RootfsEdits, which the plan

@@ -1,13 +1,12 @@
 #pragma once
 
+#include <gpurun/fd.h>
 #include <gpurun/spec.h>
 #include <linux/filter.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "sys/fd.h"
 
 /// Capabilities, seccomp and LSM labels. Names become values in the host process (pure); applying happens in the
 /// container process.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gpurun/cgroup.h>
+#include <gpurun/fd.h>
 #include <gpurun/spec.h>
 
 #include <cstdint>
@@ -9,8 +10,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "sys/fd.h"
 
 /// A container's record on disk: one file, `ROOT/ID.json`, whose first line is the record and the rest the config the
 /// container was made from (later edits of the bundle's config.json MUST NOT matter). It exists before the first side

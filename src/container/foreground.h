@@ -1,8 +1,8 @@
 #pragma once
 
-#include <gpurun/engine.h>
 #include <signal.h>
 #include <termios.h>
+#include "engine/engine.h"
 
 #include <optional>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gpurun/container.h>
-#include <gpurun/engine.h>
+#include "engine/engine.h"
 
 #include <string>
 

@@ -1,10 +1,10 @@
 #include <gpurun/container.h>
-#include <gpurun/engine.h>
 #include <gpurun/error.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <unistd.h>
+#include "engine/engine.h"
 
 #include <cerrno>
 

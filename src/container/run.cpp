@@ -1,7 +1,7 @@
 #include <gpurun/container.h>
-#include <gpurun/engine.h>
 #include <gpurun/error.h>
 #include <sys/prctl.h>
+#include "engine/engine.h"
 
 #include "container/facts.h"
 #include "container/foreground.h"

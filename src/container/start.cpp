@@ -1,7 +1,7 @@
 #include <gpurun/container.h>
-#include <gpurun/engine.h>
 #include <gpurun/error.h>
 #include <unistd.h>
+#include "engine/engine.h"
 
 #include <cerrno>
 

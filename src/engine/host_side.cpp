@@ -1,11 +1,11 @@
 #include <fcntl.h>
-#include <gpurun/engine.h>
 #include <gpurun/error.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "engine/engine.h"
 
 #include <cerrno>
 #include <optional>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <gpurun/engine.h>
+#include "engine/engine.h"
 
 #include "engine/channel.h"
 #include "sys/fd.h"

@@ -260,6 +260,8 @@ std::vector<std::string> drm_nodes(const Host& host, const std::string& bus_id) 
     return nodes;
 }
 
+std::optional<Inventory> inventory(const std::string& host_root) { return read_inventory(open_host(host_root)); }
+
 std::optional<Inventory> read_inventory(const Host& host) {
     const auto version = fact(host, "/proc/driver/nvidia/version");
     if (!version) return std::nullopt;

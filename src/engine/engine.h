@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <gpurun/fd.h>
 #include "base/scope.h"
-#include "sys/fd.h"
 #include "sys/process.h"
 
 /// Carries plans out: the host's lane in this process, the container's lane in the process that step::Clone makes.
