@@ -1,5 +1,5 @@
-// Lists the machine's GPUs, then makes a container from a bundle, starts it and waits for it: what `gpurun run` does, by
-// the library. Build:  g++ -std=c++20 run_bundle.cpp $(pkg-config --cflags --libs gpurun)
+// Lists the machine's GPUs, then makes a container from a bundle, starts it and waits for it: what `gpurun run` does,
+// by the library. Build:  g++ -std=c++20 run_bundle.cpp $(pkg-config --cflags --libs gpurun)
 #include <gpurun/container.h>
 #include <gpurun/error.h>
 #include <gpurun/inventory.h>

@@ -19,6 +19,7 @@ namespace gpurun::container {
 struct Context {
     std::string root;  ///< Where the records are; see state::default_root.
     cgroup::Driver driver = cgroup::Driver::cgroupfs;
+    std::string criu = "criu";  ///< The program: a path, or a name to be found in PATH.
 };
 
 struct CreateOptions {
@@ -61,6 +62,51 @@ int run(const Context& context, const RunOptions& options);
 void start(const Context& context, const std::string& id);
 /// The exit status as with run.
 int exec(const Context& context, const ExecOptions& options);
+
+/// What checkpoint and restore have in common; see criu(8) for what CRIU makes of it.
+struct CriuOptions {
+    std::string image_path = "checkpoint";  ///< Directory of the images.
+    std::string work_path;                  ///< Directory of CRIU's log; empty: the images'.
+    bool tcp_established = false;
+    bool ext_unix_sk = false;
+    bool shell_job = false;
+    bool file_locks = false;
+    bool auto_dedup = false;
+    bool lazy_pages = false;
+    bool empty_network = false;         ///< --empty-ns network: a network namespace without its content.
+    std::string cgroups_mode = "soft";  ///< Or "full", "strict", "ignore".
+    std::string network_lock;           ///< "iptables", "nftables", "skip"; empty: CRIU's default.
+};
+
+struct CheckpointOptions {
+    std::string id;
+    CriuOptions criu;
+    std::string parent_path;  ///< Images of an earlier pre-dump, relative to the image path.
+    bool pre_dump = false;    ///< Only memory, and the container goes on.
+    bool leave_running = false;
+    bool tcp_skip_in_flight = false;
+    bool link_remap = false;
+    std::string page_server_address;
+    int page_server_port = 0;  ///< 0: no page server.
+    int status_fd = -1;        ///< Gets a NUL once pages can be fetched (lazy pages).
+};
+
+struct RestoreOptions {
+    CreateOptions create;
+    CriuOptions criu;
+    bool tcp_close = false;
+    std::string lsm_profile;        ///< "apparmor:NAME", "selinux:LABEL"
+    std::string lsm_mount_context;  ///< SELinux context of the mounts.
+    bool detach = false;
+    bool keep = false;
+    bool no_subreaper = false;
+};
+
+/// Writes the container to images and, unless it is left running, removes it. Throws Error with CRIU's reason; the
+/// container runs on then.
+void checkpoint(const Context& context, const CheckpointOptions& options);
+/// Makes a container from a bundle whose processes are those of the images. Returns as run does.
+int restore(const Context& context, const RestoreOptions& options);
 
 enum class Reach { init, all };
 /// Throws Error("container not running") where there is nobody to signal; `Reach::all` on a stopped container is fine.

@@ -102,6 +102,10 @@ struct Options {
 /// in the host process, no side effects on the host but for loading modules and making nodes where configured.
 RootfsEdits prepare(spec::Spec& spec, const Options& options);
 
+/// Why CRIU may fail to save a container with \a spec: it has GPU devices and CRIU no plugin for them. One sentence, or
+/// empty.
+std::string checkpoint_hint(const spec::Spec& spec);
+
 /// The image's ld.so.cache with \a entries added and winning. \a existing may be empty or hostile. Pure; never throws
 /// for bad input, but starts from an empty cache.
 std::string merge_loader_cache(const std::string& existing, const std::vector<CacheEntry>& entries);

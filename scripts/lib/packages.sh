@@ -1,7 +1,7 @@
 # Debian packages that the scripts need; sourced. Nothing is asked of apt while all are there, so a second run works offline.
 
 build_packages=(build-essential meson ninja-build pkg-config git ccache musl-dev linux-libc-dev libseccomp-dev libsystemd-dev libcap-dev libyajl-dev
-  libyaml-dev libmnl-dev libfmt-dev libtomlplusplus-dev)
+  libyaml-dev libmnl-dev libfmt-dev libtomlplusplus-dev criu libprotobuf-c-dev)
 test_packages=(libboost-test-dev clang-format codespell mandoc python3 busybox-static iproute2 procps util-linux uidmap)
 # The conformance suite is a Go module; any go command will do.
 command -v go >/dev/null || test_packages+=(golang-go ca-certificates)

@@ -25,7 +25,8 @@ struct Command {
 // One per file of commands.
 extern const Command create_command, run_command, start_command, exec_command, kill_command, delete_command,
     pause_command, resume_command, update_command, events_command, state_command, list_command, ps_command,
-    spec_command, features_command, plan_command, setup_command, gpu_command, cdi_hook_command;
+    spec_command, features_command, plan_command, setup_command, gpu_command, cdi_hook_command, checkpoint_command,
+    restore_command;
 
 /// Prints to stdout; throws Error when that fails.
 void print(std::string_view text);

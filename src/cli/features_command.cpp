@@ -11,6 +11,7 @@ int run(const container::Context&, const Arguments&) {
     const spec::FeatureLists lists{
         .capabilities = security::capability_names(),
         .seccomp_flags = security::supported_seccomp_flags(),
+        .has_checkpoint = true,
         .annotations = {{"org.gpurun.version", GPURUN_VERSION}, {"org.gpurun.commit", GPURUN_COMMIT}},
     };
     print(spec::features(lists) + "\n");

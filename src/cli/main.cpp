@@ -25,7 +25,7 @@ constexpr Option global_options[] = {{"root", 0, true, "directory of the contain
                                      {"systemd-cgroup", 0, false, "let systemd make the cgroups"},
                                      {"cgroup-manager", 0, true, "cgroupfs, systemd or disabled"},
                                      {"rootless", 0, true, "auto, true, false: for runc's sake, it is detected"},
-                                     {"criu", 0, true, "accepted for runc's sake"},
+                                     {"criu", 0, true, "the program CRIU, criu in PATH by default"},
                                      {"version", 'v', false, "print the version"}};
 
 constexpr Name<log::Level> levels[] = {{"error", log::Level::error},
@@ -39,10 +39,11 @@ constexpr Name<cgroup::Driver> drivers[] = {{"cgroupfs", cgroup::Driver::cgroupf
                                             {"systemd", cgroup::Driver::systemd},
                                             {"disabled", cgroup::Driver::disabled}};
 
-const Command* all[] = {&create_command, &run_command,   &start_command,  &exec_command,    &kill_command,
-                        &delete_command, &pause_command, &resume_command, &update_command,  &events_command,
-                        &state_command,  &list_command,  &ps_command,     &spec_command,    &features_command,
-                        &plan_command,   &setup_command, &gpu_command,    &cdi_hook_command};
+const Command* all[] = {&create_command, &run_command,   &start_command,  &exec_command,     &kill_command,
+                        &delete_command, &pause_command, &resume_command, &update_command,   &events_command,
+                        &state_command,  &list_command,  &ps_command,     &spec_command,     &features_command,
+                        &plan_command,   &setup_command, &gpu_command,    &cdi_hook_command, &checkpoint_command,
+                        &restore_command};
 
 // For the packages' sake, not for users: --help leaves it out.
 int print_completion(const container::Context&, const Arguments& arguments) {
@@ -106,6 +107,7 @@ container::Context context_of(const Arguments& arguments) {
     if (arguments.has("cgroup-manager")) context.driver = choice(arguments, "cgroup-manager", drivers);
     if (arguments.has("rootless")) static_cast<void>(choice(arguments, "rootless", rootless_words));
     if (arguments.has("systemd-cgroup")) context.driver = cgroup::Driver::systemd;
+    if (!arguments.value("criu").empty()) context.criu = arguments.value("criu");
     return context;
 }
 

@@ -49,14 +49,6 @@ void check_root(const spec::Spec& spec, const std::string& bundle) {
     if (!S_ISDIR(facts.st_mode)) throw Error(ENOTDIR, format("root.path: {}", path));
 }
 
-void check_terminal(const spec::Spec& spec, const CreateOptions& options, bool run_attached) {
-    const bool terminal = spec.process && spec.process->terminal;
-    if (terminal && options.console_socket.empty() && !run_attached)
-        throw Error("cannot allocate tty if runc will detach without setting console socket");
-    if (!terminal && !options.console_socket.empty())
-        throw Error("cannot use console socket if runc will not detach or allocate tty");
-}
-
 // Wide enough to tell whether GPU edits changed the config that exec and update read again.
 std::size_t extent(const spec::Spec& spec) {
     std::size_t count = spec.mounts.size() + spec.linux->devices.size();
@@ -74,6 +66,16 @@ std::string start_socket_name(const std::string& id) {
     std::uint64_t hash = 14695981039346656037u;
     for (const char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
     return format("{}.{:016x}.start", id.substr(0, 40), hash);
+}
+
+}  // namespace
+
+void check_terminal(const spec::Spec& spec, const CreateOptions& options, bool attached) {
+    const bool terminal = spec.process && spec.process->terminal;
+    if (terminal && options.console_socket.empty() && !attached)
+        throw Error("cannot allocate tty if runc will detach without setting console socket");
+    if (!terminal && !options.console_socket.empty())
+        throw Error("cannot use console socket if runc will not detach or allocate tty");
 }
 
 state::Record new_record(const Prepared& prepared, bool run) {
@@ -103,8 +105,6 @@ void note_process(state::Record& record, int pid) {
     const auto facts = sys::process_facts(pid);
     record.start_time = facts ? facts->start_time : 0;
 }
-
-}  // namespace
 
 Prepared prepare(const Context& context, const CreateOptions& options, bool run, const std::string& host_root) {
     state::check_id(options.id);

@@ -35,4 +35,13 @@ struct Prepared {
 };
 Prepared prepare(const Context& context, const CreateOptions& options, bool run, const std::string& host_root);
 
+/// Throws Error when `process.terminal`, the console socket and whether gpurun stays attached don't go together.
+void check_terminal(const spec::Spec& spec, const CreateOptions& options, bool attached);
+
+/// The record of a container that is being made by this process; \a run: it has no start socket.
+state::Record new_record(const Prepared& prepared, bool run);
+
+/// Notes the container's init and when it started.
+void note_process(state::Record& record, int pid);
+
 }  // namespace gpurun::container

@@ -1,3 +1,5 @@
+#include "engine/cgroup_mounts.h"
+
 #include <fcntl.h>
 #include <gpurun/error.h>
 #include <linux/mount.h>
@@ -23,19 +25,13 @@ sys::Fd clone_directory(const std::string& source, const spec::MountOptions& opt
                            {.set = options.attr_set, .clear = options.attr_clear, .propagation = MS_PRIVATE});
 }
 
-std::string v1_name(const cgroup::Directory& directory) {
-    std::vector<std::string> names = directory.controllers;
-    if (names.size() == 1 && names[0].starts_with("name=")) return names[0].substr(5);
-    return join(names, ",");
-}
-
 // One directory per hierarchy on a tmpfs, and a link for each controller that shares one.
 void mount_v1(ContainerSide& side, sys::FdRef target, const plan::step::MountCgroup& step) {
     sys::mount_filesystem("tmpfs", "tmpfs", target, MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
     const sys::Fd mounted = sys::open_at(side.root, step.target, O_PATH | O_DIRECTORY, sys::Resolve::in_root);
     for (const auto& directory : side.cgroup->directories) {
         if (directory.controllers.empty()) continue;
-        const std::string name = v1_name(directory);
+        const std::string name = v1_mount_name(directory);
         if (::mkdirat(mounted.get(), name.c_str(), 0755) != 0) throw Error(errno, "mkdir " + name);
         sys::attach_tree(clone_directory(directory.path, step.options), mounted, name);
         if (directory.controllers.size() > 1)
@@ -47,6 +43,12 @@ void mount_v1(ContainerSide& side, sys::FdRef target, const plan::step::MountCgr
 }
 
 }  // namespace
+
+std::string v1_mount_name(const cgroup::Directory& directory) {
+    std::vector<std::string> names = directory.controllers;
+    if (names.size() == 1 && names[0].starts_with("name=")) return names[0].substr(5);
+    return join(names, ",");
+}
 
 void mount_cgroup(ContainerSide& side, const plan::step::MountCgroup& step) {
     const sys::Fd target = directory_at(side.root, step.target);

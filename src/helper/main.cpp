@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "base/text.h"
+#include "helper/criu.h"
 #include "helper/net_devices.h"
 #include "helper/nvml.h"
 #include "helper/systemd.h"
@@ -21,7 +22,7 @@ struct SubCommand {
 };
 
 constexpr SubCommand sub_commands[] = {
-    {"net-devices", helper::net_devices}, {"nvml", helper::nvml}, {"systemd", helper::systemd}};
+    {"criu", helper::criu}, {"net-devices", helper::net_devices}, {"nvml", helper::nvml}, {"systemd", helper::systemd}};
 
 int fail(const std::string& text) {
     std::fprintf(stderr, "%s\n", text.c_str());

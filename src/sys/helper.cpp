@@ -7,9 +7,8 @@
 #include "sys/own_program.h"
 
 namespace gpurun::sys {
-namespace {
 
-std::string find_helper() {
+std::string helper_path() {
     const std::string program = own_program();
     if (program.starts_with('/'))
         for (const char* place : {"/gpurun-helper", "/../helper/gpurun-helper", "/../libexec/gpurun-helper"})
@@ -19,11 +18,9 @@ std::string find_helper() {
     throw Error("gpurun-helper is not installed; it belongs into /usr/libexec or beside gpurun");
 }
 
-}  // namespace
-
 Finished run_helper(std::vector<std::string> arguments, std::string input, int timeout_seconds) {
     arguments.insert(arguments.begin(), "gpurun-helper");
-    return run_program({.path = find_helper(),
+    return run_program({.path = helper_path(),
                         .arguments = std::move(arguments),
                         .input = std::move(input),
                         .timeout_seconds = timeout_seconds});

@@ -175,6 +175,15 @@ void attach_tree(FdRef tree, FdRef target, const std::string& name) {
         throw Error(errno, "move_mount " + name);
 }
 
+int mount_id(FdRef file) {
+    // statx(2) could tell it, but not to musl's <sys/stat.h>.
+    const std::string facts = read_file(format("/proc/self/fdinfo/{}", file.get()));
+    constexpr std::string_view name = "mnt_id:";
+    for (const auto line : split(facts, '\n'))
+        if (line.starts_with(name)) return parse_number<int>(trim(line.substr(name.size()))).value_or(-1);
+    throw Error("/proc/self/fdinfo names no mount");
+}
+
 void set_propagation(const std::string& path, unsigned long flags) {
     if (::mount(nullptr, path.c_str(), nullptr, flags, nullptr) != 0) throw Error(errno, "set propagation of " + path);
 }

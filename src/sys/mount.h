@@ -44,6 +44,9 @@ int try_set_mount_attributes(FdRef mount, const MountAttributes& attributes, boo
 void attach_tree(FdRef tree, FdRef target);
 void attach_tree(FdRef tree, FdRef target, const std::string& name);
 
+/// The id of the mount that \a file lies on, the first number in its line of mountinfo. Throws Error.
+int mount_id(FdRef file);
+
 /// mount(2) with MS_SHARED/PRIVATE/SLAVE/UNBINDABLE, optionally MS_REC, on a path.
 void set_propagation(const std::string& path, unsigned long flags);
 

@@ -123,7 +123,7 @@ class Container:
             self.test.user.take(self.bundle)
         process = self.test.call(verb, "--bundle", self.bundle, *flags, self.id, **{**how, "wait": False})
         self.output_file = process.out
-        return self.test.result_of(process) if how.get("wait", True) else process
+        return self.test.result_of(process, how.get("timeout", TIMEOUT)) if how.get("wait", True) else process
 
     def run(self, *flags, **how):
         """`run` in the foreground (or with --detach): the result has the container's output."""

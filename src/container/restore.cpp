@@ -1,0 +1,176 @@
+#include <fcntl.h>
+#include <gpurun/container.h>
+#include <gpurun/error.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "container/criu_words.h"
+#include "container/facts.h"
+#include "container/foreground.h"
+#include "container/make.h"
+#include "json/json.h"
+#include "sys/file.h"
+#include "sys/socket.h"
+
+namespace gpurun::container {
+namespace {
+
+using spec::NamespaceType;
+
+constexpr std::size_t largest_descriptors = 64u << 10;
+
+std::vector<std::string> read_descriptors(const std::string& image_path) {
+    if (!sys::try_open(image_path, O_PATH | O_DIRECTORY)) throw Error(errno, "--image-path " + image_path);
+    const std::string file = image_path + "/descriptors.json";
+    return json::read<std::vector<std::string>>(file, sys::read_file(file, largest_descriptors));
+}
+
+/// A container that is being restored.
+struct Restoring {
+    const RestoreOptions& options;
+    Prepared prepared;
+    state::Store store;
+    std::unique_ptr<cgroup::Manager> manager;
+    state::Record record;
+    sys::Fd console_socket{};
+    engine::Started started{};
+
+    void hooks(plan::HookKind kind, const std::vector<spec::Hook>& hooks) {
+        if (!hooks.empty()) engine::run_hooks(kind, hooks, state::to_state(record, spec::Status::created), nullptr);
+    }
+
+    // CRIU waits meanwhile; what is thrown makes it give up.
+    void hear(const std::string& news, int pid, std::vector<sys::Fd>& descriptors) {
+        if (news == "setup-namespaces") {
+            note_process(record, pid);
+            store.save(record);
+            if (!prepared.spec.hooks) return;
+            hooks(plan::HookKind::prestart, prepared.spec.hooks->prestart);
+            hooks(plan::HookKind::create_runtime, prepared.spec.hooks->create_runtime);
+        } else if (news == "orphan-pts-master" && !descriptors.empty()) {
+            if (console_socket)
+                sys::send_message(console_socket, news, {descriptors.front()});
+            else
+                started.terminal = std::move(descriptors.front());
+        }
+    }
+};
+
+void make_cgroup(Restoring& container, Undo& undo) {
+    const auto resources = container.prepared.spec.linux->resources.value_or(spec::Resources{});
+    auto& manager = *container.manager;
+    undo.push([&manager] {
+        try {
+            if (!manager.processes().empty()) manager.kill(SIGKILL);
+            manager.remove();
+        } catch (const Error& error) {
+            log::warning("{}", error.text());
+        }
+    });
+    manager.create(resources);
+    manager.set_devices(cgroup::device_rules(resources.devices));
+    manager.apply(cgroup::translate(container.prepared.host.cgroup.layout, resources));
+    container.record.cgroup = manager.location();
+    container.store.save(container.record);
+}
+
+// Since 3.14 CRIU puts what it restores into a time namespace, whatever the config says: exec must enter it.
+void note_time_namespace(Restoring& container) {
+    auto& namespaces = container.prepared.spec.linux->namespaces;
+    if (spec::find_namespace(*container.prepared.spec.linux, NamespaceType::time) != nullptr) return;
+    const auto own = sys::try_stat(sys::FdRef(AT_FDCWD), "/proc/self/ns/time");
+    const auto theirs = sys::try_stat(sys::FdRef(AT_FDCWD), format("/proc/{}/ns/time", container.record.pid));
+    if (!own || !theirs || own->st_ino == theirs->st_ino) return;
+    namespaces.push_back({.type = NamespaceType::time, .path = {}});
+    container.prepared.config = spec::to_json(container.prepared.spec);
+}
+
+void write_pid_file(const std::string& path, std::int64_t pid) {
+    if (path.empty()) return;
+    const std::string parent(parent_of(path));
+    const sys::Fd directory = sys::open(!parent.empty()         ? parent
+                                        : path.starts_with('/') ? "/"
+                                                                : ".",
+                                        O_PATH | O_DIRECTORY);
+    sys::replace_file_at(directory, std::string(base_name(path)), std::to_string(pid), 0644);
+}
+
+void kill_restored(int pid) {
+    const sys::Fd pidfd = sys::try_pidfd_open(pid);
+    if (pidfd) sys::try_signal(pidfd, SIGKILL);
+}
+
+void bring_back(Restoring& container, const std::string& criu, Undo& undo) {
+    auto& prepared = container.prepared;
+    const auto& options = container.options;
+    const auto descriptors = read_descriptors(options.criu.image_path);
+    const auto request = restore_request(options, prepared.spec, container.record.rootfs, descriptors, criu);
+    if (!options.criu.work_path.empty()) sys::make_directories(options.criu.work_path, 0700);
+    if (!options.create.console_socket.empty())
+        container.console_socket = sys::connect_to(options.create.console_socket, SOCK_STREAM);
+    if (prepared.options.has_cgroup) make_cgroup(container, undo);
+    const auto plan = plan::build_create(prepared.spec, prepared.host, prepared.options, prepared.edits);
+    const int pid = engine::run_restore(
+        request, plan, prepared.options.has_cgroup ? container.manager.get() : nullptr, container.store.root(),
+        [&container](const std::string& news, int of, std::vector<sys::Fd>& fds) { container.hear(news, of, fds); });
+    undo.push([pid] { kill_restored(pid); });
+    container.started.child = {pid, sys::try_pidfd_open(pid)};
+    note_process(container.record, pid);
+    note_time_namespace(container);
+    write_pid_file(options.create.pid_file, pid);
+    undo.push([&options] {
+        if (!options.create.pid_file.empty()) ::unlink(options.create.pid_file.c_str());
+    });
+    container.record.complete = true;
+    container.store.save(container.record, prepared.config);
+}
+
+engine::Started restore_container(const Context& context, const RestoreOptions& options) {
+    Prepared prepared = prepare(context, options.create, true, "/");
+    check_terminal(prepared.spec, options.create, !options.detach);
+    auto manager = cgroup::manager(prepared.host.cgroup);
+    auto record = new_record(prepared, true);
+    Restoring container{.options = options,
+                        .prepared = std::move(prepared),
+                        .store = state::Store(context.root),
+                        .manager = std::move(manager),
+                        .record = std::move(record)};
+    Undo undo;
+    container.store.create(container.record, container.prepared.config);
+    undo.push([&container] { container.store.remove(container.record); });
+    try {
+        bring_back(container, context.criu, undo);
+    } catch (const Error&) {
+        const bool existed = container.record.pid != 0;
+        undo.run();
+        if (existed && container.prepared.spec.hooks)
+            engine::run_poststop_hooks(container.prepared.spec.hooks->poststop,
+                                       state::to_state(container.record, spec::Status::stopped));
+        throw;
+    }
+    undo.dismiss();
+    return std::move(container.started);
+}
+
+}  // namespace
+
+int restore(const Context& context, const RestoreOptions& options) {
+    if (options.detach) return restore_container(context, options), 0;
+    // The helper that CRIU restores for ends: without this its child would be another's.
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    Foreground foreground;
+    auto started = restore_container(context, options);
+    if (options.no_subreaper) ::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    const int status = foreground.attend(started);
+    if (!options.keep) remove(context, options.create.id, true);
+    return status;
+}
+
+}  // namespace gpurun::container
