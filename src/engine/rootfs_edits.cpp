@@ -55,9 +55,8 @@ bool is_readonly_failure(const Error& error) {
     return error.code == EROFS || error.code == EPERM || error.code == EACCES;
 }
 
-void put_file(sys::FdRef root, const gpu::File& file, bool read_only) {
+void put_file(sys::FdRef root, const gpu::File& file) {
     try {
-        if (read_only) throw Error(EROFS, file.path);
         const Place place = place_at(root, file.path);
         sys::replace_file_at(place.directory, place.name, file.content, file.mode);
     } catch (const Error& error) {
@@ -67,6 +66,16 @@ void put_file(sys::FdRef root, const gpu::File& file, bool read_only) {
             bind_content(target, file.content, file.mode);
         else
             log::warning("{} can be neither written nor covered in a read-only root", file.path);
+    }
+}
+
+// Libraries in the loader's own directories are found without a cache too: an image that has a directory there starts.
+void put_loader_cache(sys::FdRef root, const std::string& content) {
+    try {
+        put_file(root, {.path = loader_cache, .content = content, .mode = 0644});
+    } catch (const Error& error) {
+        if (error.code != EISDIR && error.code != ENOTDIR && error.code != ELOOP) throw;
+        log::warning("the loader's cache can't be written: {}", error.text());
     }
 }
 
@@ -99,10 +108,10 @@ void edit_rootfs(ContainerSide& side, const plan::step::EditRootfs& step) {
             if (!step.read_only || !is_readonly_failure(error)) throw;
             log::warning("{}: the root file system is read-only", link.path);
         }
-    for (const auto& file : step.edits.files) put_file(side.root, file, false);
+    for (const auto& file : step.edits.files) put_file(side.root, file);
     if (!step.edits.cache.empty()) {
         const std::string merged = gpu::merge_loader_cache(read_regular(side.root, loader_cache), step.edits.cache);
-        put_file(side.root, {.path = loader_cache, .content = merged, .mode = 0644}, false);
+        put_loader_cache(side.root, merged);
     }
     for (const auto& edit : step.edits.covers) cover(side.root, edit);
 }

@@ -30,8 +30,9 @@ sys::Fd file_at(sys::FdRef root, const std::string& path) {
         if (sys::Fd made = sys::try_open_at(place.directory, place.name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
                                             sys::Resolve::anywhere, 0644))
             return made;
+        const int failure = errno;
         const auto link = sys::try_read_link(place.directory, place.name);
-        if (!link) throw Error(errno, "create " + wanted);
+        if (!link) throw Error(failure, "create " + wanted);
         wanted = clean_path(link->starts_with('/') ? *link : format("{}/{}", parent_of(wanted), *link));
     }
     throw Error(ELOOP, "open " + path);

@@ -202,6 +202,8 @@ std::string context_of(const Step& step) {
         std::holds_alternative<step::RunHooks>(step) || std::holds_alternative<step::Await>(step) ||
         std::holds_alternative<step::SetRlimits>(step))
         return {};
+    // Hundreds of edits would bury what went wrong with the one that the failure names.
+    if (std::holds_alternative<step::EditRootfs>(step)) return "edit root file system";
     if (const auto* mount = std::get_if<step::Mount>(&step))
         return format("error mounting \"{}\" to rootfs at \"{}\"", mount->mount.source, mount->mount.destination);
     return describe(step);
