@@ -213,6 +213,21 @@ struct MiscStats {
 };
 
 /// What runc's `events --stats` prints, and rdma and misc besides. A controller that is absent stays at zero.
+/// A GPU of the container: its memory in bytes, and what the container's own processes hold of it.
+struct GpuStats {
+    struct Memory {
+        std::uint64_t total = 0, used = 0;  ///< used: by everybody.
+    };
+    struct Process {
+        std::int64_t pid = 0;      ///< As gpurun sees it.
+        std::uint64_t memory = 0;  ///< 0 also where the driver does not tell.
+    };
+    std::uint64_t index = 0;
+    std::string uuid, bus_id;
+    Memory memory;
+    std::vector<Process> processes;
+};
+
 struct Stats {
     CpuStats cpu;
     CpusetStats cpuset;
@@ -222,6 +237,7 @@ struct Stats {
     std::map<std::string, HugetlbStats> hugetlb;  ///< By page size, "2MB".
     std::map<std::string, RdmaStats> rdma;        ///< By device.
     std::map<std::string, MiscStats> misc;        ///< By resource.
+    std::vector<GpuStats> gpus;                   ///< Left out where there are none; read_stats() does not fill it.
 };
 
 /// What the container uses now. Throws Error when its cgroup is gone.

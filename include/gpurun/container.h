@@ -134,6 +134,11 @@ std::vector<int> processes(const Context& context, const std::string& id);
 void update(const Context& context, const std::string& id, const spec::Resources& resources,
             const spec::IntelRdt& rdt = {});
 
+/// Adds GPUs to a container that runs and takes others away: nodes in its mount namespace, device rules, the config it
+/// remembers. Names are those of --gpu. A process that has a removed GPU open keeps what it opened. Throws Error.
+void update_gpus(const Context& context, const std::string& id, const std::vector<std::string>& add,
+                 const std::vector<std::string>& remove);
+
 /// One `events --stats` line without its end.
 std::string stats(const Context& context, const std::string& id);
 /// Statistics every \a interval_ms and OOM kills as they happen, until the container ends.

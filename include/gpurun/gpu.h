@@ -81,6 +81,7 @@ struct Edits {
     std::vector<std::uint32_t> additional_gids;
     std::optional<spec::IntelRdt> intel_rdt;
     std::map<std::string, spec::NetDevice> net_devices;
+    std::string cpus, mems;  ///< Lists of processors and memory nodes, where the config names none.
     RootfsEdits rootfs;
     std::optional<std::vector<Reason>> reasons;  ///< Where it is there, whoever adds an edit says why.
 };
@@ -105,6 +106,44 @@ RootfsEdits prepare(spec::Spec& spec, const Options& options);
 /// Why CRIU may fail to save a container with \a spec: it has GPU devices and CRIU no plugin for them. One sentence, or
 /// empty.
 std::string checkpoint_hint(const spec::Spec& spec);
+
+/// What adding and removing GPUs changes in a container that runs already.
+struct Change {
+    std::vector<Device> added, removed;
+    std::vector<spec::Mount> shown;   ///< Directories to bind below /proc/driver/nvidia/gpus where others are hidden.
+    std::vector<std::string> hidden;  ///< Those to take away.
+    std::vector<std::uint32_t> missing_gids;  ///< Groups that open added nodes and that the process does not have.
+    bool lacks_driver = false;  ///< The container was made without a GPU: it has none of the driver's files.
+    bool empty() const { return added.empty() && removed.empty(); }
+};
+
+/// Resolves \a add and \a remove (names as for --gpu, NVIDIA's only) against the machine and against \a config, the
+/// config the container was made from with the edits of then. A GPU that is there already is not added again. Throws
+/// Error for unknown names and for GPUs to remove that the container does not have. Touches nothing.
+Change change_gpus(const spec::Spec& config, const std::vector<std::string>& add,
+                   const std::vector<std::string>& remove, const Options& options);
+
+/// \a config as it would be had the container been made with \a change: nodes, device rules and mounts.
+void apply_change(const Change& change, spec::Spec& config);
+
+/// What a GPU of a container and the container's processes on it use, in bytes.
+struct Usage {
+    struct Process {
+        int pid = 0;
+        std::uint64_t memory = 0;  ///< 0 also where the driver does not tell.
+    };
+    unsigned index = 0;
+    std::string bus_id, uuid;
+    std::uint64_t total = 0, used = 0;  ///< The GPU's memory, and what everybody together holds of it.
+    std::vector<Process> processes;     ///< Those of the container.
+};
+
+/// True when the container of this \a config has a GPU of NVIDIA's. Reads nothing but its argument.
+bool has_gpu(const spec::Spec& config);
+
+/// The GPUs of the container made from \a config, whose processes are \a pids as this process sees them. Asks NVML in
+/// the helper program. Throws Error when there is no answer.
+std::vector<Usage> usage(const spec::Spec& config, const std::vector<int>& pids, const Options& options);
 
 /// The image's ld.so.cache with \a entries added and winning. \a existing may be empty or hostile. Pure; never throws
 /// for bad input, but starts from an empty cache.

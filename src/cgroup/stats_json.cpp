@@ -134,11 +134,28 @@ struct Fields<MiscStats> {
     static constexpr Field value[] = {always<&MiscStats::usage>("usage"), always<&MiscStats::limit>("limit")};
 };
 template <>
+struct Fields<GpuStats::Memory> {
+    using S = GpuStats::Memory;
+    static constexpr Field value[] = {always<&S::total>("total"), always<&S::used>("used")};
+};
+template <>
+struct Fields<GpuStats::Process> {
+    using S = GpuStats::Process;
+    static constexpr Field value[] = {always<&S::pid>("pid"), always<&S::memory>("memory")};
+};
+template <>
+struct Fields<GpuStats> {
+    using S = GpuStats;
+    static constexpr Field value[] = {always<&S::index>("index"), always<&S::uuid>("uuid"),
+                                      always<&S::bus_id>("bus_id"), always<&S::memory>("memory"),
+                                      always<&S::processes>("processes")};
+};
+template <>
 struct Fields<Stats> {
-    static constexpr Field value[] = {always<&Stats::cpu>("cpu"),       always<&Stats::cpuset>("cpuset"),
-                                      always<&Stats::memory>("memory"), always<&Stats::pids>("pids"),
-                                      always<&Stats::blkio>("blkio"),   always<&Stats::hugetlb>("hugetlb"),
-                                      field<&Stats::rdma>("rdma"),      field<&Stats::misc>("misc")};
+    static constexpr Field value[] = {
+        always<&Stats::cpu>("cpu"),   always<&Stats::cpuset>("cpuset"), always<&Stats::memory>("memory"),
+        always<&Stats::pids>("pids"), always<&Stats::blkio>("blkio"),   always<&Stats::hugetlb>("hugetlb"),
+        field<&Stats::rdma>("rdma"),  field<&Stats::misc>("misc"),      field<&Stats::gpus>("gpus")};
 };
 
 }  // namespace gpurun::json

@@ -1,6 +1,7 @@
 #include <gpurun/error.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/table.h"
@@ -29,7 +30,9 @@ constexpr Option update_options[] = {{"resources", 'r', true, "JSON file with li
                                      {"kernel-memory-tcp", 0, true, "bytes, cgroup v1"},
                                      {"pids-limit", 0, true, "number of processes, -1 for no limit"},
                                      {"l3-cache-schema", 0, true, "Intel RDT: such as L3:0=f;1=ff"},
-                                     {"mem-bw-schema", 0, true, "Intel RDT: such as MB:0=20;1=70"}};
+                                     {"mem-bw-schema", 0, true, "Intel RDT: such as MB:0=20;1=70"},
+                                     {"gpu-add", 0, true, "GPU to add: index, UUID or bus id; may be repeated"},
+                                     {"gpu-remove", 0, true, "GPU to take away; may be repeated"}};
 
 template <typename Number>
 void take(const Arguments& arguments, const char* option, std::optional<Number>& to) {
@@ -85,7 +88,19 @@ spec::Resources from_options(const Arguments& arguments) {
     return resources;
 }
 
+// True when the command line has an option that changes limits.
+bool changes_limits(const Arguments& arguments) {
+    return std::any_of(std::begin(update_options), std::end(update_options), [&](const Option& option) {
+        return !std::string_view(option.name).starts_with("gpu-") && arguments.has(option.name);
+    });
+}
+
 int update(const container::Context& context, const Arguments& arguments) {
+    const auto add = arguments.values("gpu-add"), remove = arguments.values("gpu-remove");
+    if (!add.empty() || !remove.empty()) {
+        container::update_gpus(context, arguments.positionals.at(0), add, remove);
+        if (!changes_limits(arguments)) return 0;
+    }
     const std::string file = arguments.value("resources");
     spec::Resources resources;
     if (file.empty()) {

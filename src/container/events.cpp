@@ -1,11 +1,13 @@
 #include <gpurun/container.h>
 #include <gpurun/error.h>
+#include <gpurun/gpu.h>
 #include <poll.h>
 
 #include <cerrno>
 #include <ctime>
 #include <optional>
 
+#include "base/log.h"
 #include "container/facts.h"
 #include "sys/process.h"
 
@@ -26,13 +28,40 @@ std::optional<cgroup::OomWatch> watch(const cgroup::Location& location) {
     }
 }
 
+// What only GPU containers have: asking for it takes a process of its own.
+void add_gpus(cgroup::Stats& stats, const spec::Spec& config, const state::Record& record) {
+    if (!gpu::has_gpu(config)) return;
+    try {
+        for (auto& gpu : gpu::usage(config, manager_of(record)->processes(), {})) {
+            auto& entry = stats.gpus.emplace_back(cgroup::GpuStats{.index = gpu.index,
+                                                                   .uuid = std::move(gpu.uuid),
+                                                                   .bus_id = std::move(gpu.bus_id),
+                                                                   .memory = {.total = gpu.total, .used = gpu.used},
+                                                                   .processes = {}});
+            for (const auto& process : gpu.processes) entry.processes.push_back({process.pid, process.memory});
+        }
+    } catch (const Error& error) {
+        log::warning("no statistics of the container's GPUs: {}", error.text());
+    }
+}
+
+std::string stats_line(const state::Record& record, const spec::Spec& config) {
+    auto stats = cgroup::read_stats(record.cgroup);
+    add_gpus(stats, config, record);
+    return cgroup::stats_event(record.id, stats);
+}
+
+spec::Spec config_of(const state::Store& store, const std::string& id) {
+    return spec::parse(store.load_config(id), "the container's config");
+}
+
 }  // namespace
 
 std::string stats(const Context& context, const std::string& id) {
     state::Store store(context.root);
     const auto record = store.load(id);
     if (state::status_of(store, record) == spec::Status::stopped) throw Error("container not running");
-    return cgroup::stats_event(id, cgroup::read_stats(record.cgroup));
+    return stats_line(record, config_of(store, id));
 }
 
 void events(const Context& context, const std::string& id, int interval_ms,
@@ -54,7 +83,7 @@ void events(const Context& context, const std::string& id, int interval_ms,
         }
         if (watched[0].revents != 0) return;
         if (milliseconds_now() < next) continue;
-        emit(cgroup::stats_event(id, cgroup::read_stats(record.cgroup)));
+        emit(stats_line(record, config_of(store, id)));
         next = milliseconds_now() + interval_ms;
     }
 }

@@ -80,9 +80,11 @@ void put_loader_cache(sys::FdRef root, const std::string& content) {
 }
 
 std::string read_regular(sys::FdRef root, const std::string& path) {
-    constexpr std::size_t largest = 32u << 20;
+    constexpr std::size_t largest = 8u << 20;  // As large as one is understood.
     const sys::Fd file = sys::try_open_at(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, sys::Resolve::in_root);
-    if (!file || !S_ISREG(sys::stat_fd(file).st_mode)) return {};
+    if (!file) return {};
+    const auto facts = sys::stat_fd(file);
+    if (!S_ISREG(facts.st_mode) || facts.st_size > static_cast<off_t>(largest)) return {};
     try {
         return sys::read_all(file, path, largest);
     } catch (const Error&) {

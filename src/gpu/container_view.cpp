@@ -11,6 +11,19 @@ constexpr std::string_view procfs = "/proc/driver/nvidia";
 
 }  // namespace
 
+std::vector<unsigned> device_minors(const spec::Spec& spec) {
+    constexpr std::string_view prefix = "/dev/nvidia";
+    std::vector<unsigned> minors;
+    const auto take = [&](std::string_view path) {
+        if (!path.starts_with(prefix)) return;
+        if (const auto minor = parse_number<unsigned>(path.substr(prefix.size()))) minors.push_back(*minor);
+    };
+    if (spec.linux)
+        for (const auto& device : spec.linux->devices) take(device.path);
+    for (const auto& mount : spec.mounts) take(mount.destination);
+    return minors;
+}
+
 std::optional<Cover> parameters_cover(const DriverParameters& parameters) {
     if (!parameters.modify_device_files) return std::nullopt;
     std::string text = parameters.text;

@@ -11,6 +11,9 @@
 /// How the driver's own interfaces look in a container: less than the kernel would show.
 namespace gpurun::gpu {
 
+/// The N of each /dev/nvidiaN that the container of this config gets.
+std::vector<unsigned> device_minors(const spec::Spec& spec);
+
 /// params with ModifyDeviceFiles 0: libraries in the container would make nodes for every GPU otherwise. Nothing when
 /// it is 0 already.
 std::optional<Cover> parameters_cover(const DriverParameters& parameters);

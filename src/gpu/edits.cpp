@@ -94,6 +94,14 @@ void apply_device(const Device& device, spec::Spec& spec, NodeStyle nodes) {
     if (std::find(denied.base(), rules.end(), rule) == rules.end()) rules.push_back(std::move(rule));
 }
 
+void set_affinity(const Edits& edits, spec::Linux& config) {
+    if (edits.cpus.empty() && edits.mems.empty()) return;
+    if (!config.resources) config.resources.emplace();
+    auto& cpu = config.resources->cpu ? *config.resources->cpu : config.resources->cpu.emplace();
+    if (cpu.cpus.empty()) cpu.cpus = edits.cpus;
+    if (cpu.mems.empty()) cpu.mems = edits.mems;
+}
+
 auto depth(const spec::Mount& mount) {
     const std::string path = clean_path(mount.destination);
     return path == "/" ? 0 : std::count(path.begin(), path.end(), '/');
@@ -120,6 +128,8 @@ void add(Edits& edits, Edits more) {
     if (more.intel_rdt) edits.intel_rdt = std::move(more.intel_rdt);
     more.net_devices.merge(edits.net_devices);
     edits.net_devices = std::move(more.net_devices);
+    if (!more.cpus.empty()) edits.cpus = std::move(more.cpus);
+    if (!more.mems.empty()) edits.mems = std::move(more.mems);
     add(edits.rootfs, std::move(more.rootfs));
     if (!more.reasons) return;
     if (!edits.reasons) edits.reasons.emplace();
@@ -145,6 +155,7 @@ RootfsEdits apply(Edits edits, spec::Spec& spec, Application how) {
     if (how.order == MountOrder::by_depth && has_mounts)
         std::stable_sort(spec.mounts.begin(), spec.mounts.end(),
                          [](const spec::Mount& a, const spec::Mount& b) { return depth(a) < depth(b); });
+    set_affinity(edits, *spec.linux);
     append(spec.hooks, std::move(edits.hooks));
     if (edits.intel_rdt) spec.linux->intel_rdt = std::move(edits.intel_rdt);
     edits.net_devices.merge(spec.linux->net_devices);

@@ -15,20 +15,6 @@
 namespace gpurun::gpu {
 namespace {
 
-// The N of each /dev/nvidiaN that the container gets.
-std::vector<unsigned> device_minors(const spec::Spec& spec) {
-    constexpr std::string_view prefix = "/dev/nvidia";
-    std::vector<unsigned> minors;
-    const auto take = [&](std::string_view path) {
-        if (!path.starts_with(prefix)) return;
-        if (const auto minor = parse_number<unsigned>(path.substr(prefix.size()))) minors.push_back(*minor);
-    };
-    if (spec.linux)
-        for (const auto& device : spec.linux->devices) take(device.path);
-    for (const auto& mount : spec.mounts) take(mount.destination);
-    return minors;
-}
-
 bool prefers_compat(const CompatOrder& order, const Image::CudaCompat& compat, const std::vector<unsigned>& minors,
                     const Host& host) {
     if (order.driver_version.empty()) return choose_cuda_compat_by_cuda(compat, order.cuda_version);

@@ -1,5 +1,7 @@
 #include "gpu/native.h"
 
+#include <gpurun/error.h>
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -118,6 +120,10 @@ void add_devices(Nodes& nodes, const Discovery& found, const Request& request) {
         add_instances(nodes, majors, gpu);
     }
     add_mig_management(nodes, found, request);
+    if (!request.imex_channels.empty() && majors.imex == 0)
+        throw Error(
+            "IMEX channels are asked for, but the loaded driver has none: /proc/devices does not list "
+            "nvidia-caps-imex-channels");
     for (const auto channel : request.imex_channels)
         nodes.add(node(format("/dev/nvidia-caps-imex-channels/channel{}", channel), majors.imex, channel),
                   "IMEX channel {} is asked for", channel);
@@ -162,13 +168,18 @@ void announce_own_folder(Edits& edits, const Discovery& found, const Places& pla
 
 }  // namespace
 
-Edits native_edits(const Discovery& found, const Request& request, const Settings& settings, const Host& host,
-                   const spec::Spec& spec) {
+Edits device_edits(const Discovery& found, const Request& request, const Settings& settings, const Host& host) {
     Edits edits;
     if (request.explain) edits.reasons.emplace();
     Nodes nodes(edits, host, settings);
     add_devices(nodes, found, request);
     add_drm_links(edits, found);
+    return edits;
+}
+
+Edits native_edits(const Discovery& found, const Request& request, const Settings& settings, const Host& host,
+                   const spec::Spec& spec) {
+    Edits edits = device_edits(found, request, settings, host);
     if (!request.driver) return edits;
     const bool graphics = library_capabilities(request.capabilities).has(Capability::graphics);
     const Places places = choose_places(spec, found.image);

@@ -56,6 +56,9 @@ struct Places {
 /// of the config's binds lies over the image's. Throws Error when there is no place at all.
 Places choose_places(const spec::Spec& spec, const Image& image);
 
+/// The nodes alone, with the groups that open them and the links of DRM nodes.
+Edits device_edits(const Discovery& found, const Request& request, const Settings& settings, const Host& host);
+
 /// The edits. \a spec is only looked at for what its mounts cover.
 Edits native_edits(const Discovery& found, const Request& request, const Settings& settings, const Host& host,
                    const spec::Spec& spec);

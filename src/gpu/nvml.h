@@ -1,6 +1,10 @@
 #pragma once
 
+#include <gpurun/gpu.h>
+
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "gpu/host.h"
 #include "gpu/select.h"
@@ -21,5 +25,10 @@ class HelperNvml : public NvmlSource {
 
 /// Reads the helper's lines: `gpu BUSID UUID` and, below it, `mig GI CI UUID`. Throws Error for anything else.
 NvmlFacts parse_nvml(std::string_view text);
+
+/// Reads the answer to `usage`: below each `gpu BUSID UUID` a line `memory TOTAL USED` and lines `process PID BYTES`,
+/// which name a process once for each use it makes of the GPU. Lines of other kinds are left alone. Index is the place
+/// in the answer. Throws Error for what is no such line.
+std::vector<Usage> parse_usage(std::string_view text);
 
 }  // namespace gpurun::gpu

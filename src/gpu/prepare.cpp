@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "gpu/affinity.h"
 #include "gpu/cdi_registry.h"
 #include "gpu/edits.h"
 #include "gpu/explain.h"
@@ -188,7 +189,9 @@ Edits live_edits(const spec::Spec& spec, const Request& request, const Settings&
     }
     const Discovery found = discover(host, std::move(*inventory), request, settings, open_root(spec, options));
     if (options.trail != nullptr) options.trail->discovery = found;
-    return native_edits(found, request, settings, host, spec);
+    Edits edits = native_edits(found, request, settings, host, spec);
+    add_affinity(edits, spec, found.selection.gpus, host);
+    return edits;
 }
 
 Edits file_edits(const spec::Spec& spec, const Request& request, const Settings& settings, const Options& options) {

@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view visible_devices = "NVIDIA_VISIBLE_DEVICES";
 constexpr std::string_view mount_requests = "/var/run/nvidia-container-devices";
 constexpr std::string_view own_annotation = "run.gpurun.cdi";
+constexpr std::string_view live_kind = "nvidia.com/gpu";
 constexpr std::string_view swarm_prefix = "DOCKER_RESOURCE_";
 constexpr std::size_t most_ids = 4096;  // A host has at most 32 GPUs with 7 instances; more is an attack.
 constexpr std::uint32_t largest_channel = (1u << 20) - 1;
@@ -211,6 +212,8 @@ void add_names(Request& request, const std::vector<std::string>& names, const Se
     for (const auto& name : names) {
         if (const auto qualified = split_qualified(name)) {
             add_qualified(request, *qualified, name, settings);
+        } else if (name != "none" && settings.default_kind != live_kind) {
+            request.cdi_names.push_back(format("{}={}", settings.default_kind, name));
         } else {
             if (name == "all") request.all = true;
             if (name != "all" && name != "none") request.ids.push_back(name);
@@ -332,14 +335,20 @@ bool may_request(const spec::Spec& spec, const Options& options) {
     } else if (is_legacy_image(env)) {
         return true;
     }
-    const auto asks = [](const auto& key) { return key == own_annotation || key.find("cdi") != std::string::npos; };
+    // The prefixes are the administrator's and not read yet: a key of another kind counts by its value,
+    // vendor/class=name.
+    const auto asks = [](const auto& annotation) {
+        return annotation.first == own_annotation || annotation.first.find("cdi") != std::string::npos ||
+               split_qualified(annotation.second).has_value();
+    };
     return std::any_of(env.begin(), env.end(), [](const auto& entry) { return entry.starts_with(swarm_prefix); }) ||
            std::any_of(spec.mounts.begin(), spec.mounts.end(),
                        [](const spec::Mount& mount) {
-                           return mount.source == "/dev/null" && mount.destination.starts_with(mount_requests);
+                           return mount.source == "/dev/null" &&
+                                  mount.destination.find(base_name(mount_requests)) != std::string::npos;
                        }) ||
            std::any_of(spec.annotations.begin(), spec.annotations.end(),
-                       [&](const auto& entry) { return asks(entry.first); });
+                       [&](const auto& entry) { return asks(entry); });
 }
 
 std::optional<Request> parse_request(const spec::Spec& spec, const Options& options, const Settings& settings) {

@@ -107,8 +107,9 @@ bool is_version(std::string_view text) {
 
 bool holds(const Requirement& requirement, std::string_view condition, const Properties& properties) {
     const auto end = condition.find_first_of("=!<>");
+    const std::string name = lower(condition.substr(0, end));
     const auto property = std::find_if(std::begin(properties_by_name), std::end(properties_by_name),
-                                       [&](const PropertyRow& row) { return row.name == condition.substr(0, end); });
+                                       [&](const PropertyRow& row) { return row.name == name; });
     if (end == std::string_view::npos || property == std::end(properties_by_name)) refuse(requirement, condition);
     const auto rest = condition.substr(end);
     const auto comparison = std::find_if(std::begin(operators), std::end(operators),
@@ -171,15 +172,16 @@ void check_requirement(const Requirement& requirement, const Properties& propert
             if (condition.empty() || holds(requirement, condition, properties)) continue;
             satisfied = false;
             if (unsatisfied.empty()) unsatisfied = condition;
+            break;
         }
         if (satisfied) return;
     }
     if (terms.empty()) return;
-    throw Error(
-        format("requirement error: {}: unsatisfied condition: {}, please update your driver to a newer version, or use "
-               "an earlier cuda "
-               "container (this machine has {})",
-               requirement.variable, unsatisfied, describe(properties)));
+    const bool too_old = unsatisfied.starts_with("cuda>") || unsatisfied.starts_with("driver>");
+    throw Error(format(
+        "requirement error: {}: unsatisfied condition: {}{} (this machine has {})", requirement.variable, unsatisfied,
+        too_old ? ", please update your driver to a newer version, or use an earlier cuda container" : "",
+        describe(properties)));
 }
 
 void check_requirements(const std::vector<Requirement>& requirements, const std::string& driver_version,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/log.h"
 #include "base/text.h"
 
 namespace gpurun::gpu {
@@ -112,15 +113,30 @@ class Resolver {
         return false;
     }
 
-    // GPU:MIG, both counted from 0.
+    // GPU:MIG, both counted from 0. Which instance NVML counts first is not documented, so that it is asked where there
+    // are several; by the numbers of the instances is what is known to be seen.
     bool choose_mig_index(const std::string& id) {
         const auto parts = split(id, ':');
         if (parts.size() != 2) return false;
         const auto gpu = parse_number<std::size_t>(parts[0]);
         const auto instance = parse_number<std::size_t>(parts[1]);
         if (!gpu || !instance || *gpu >= choices_.size() || *instance >= choices_[*gpu].instances.size()) return false;
+        if (choices_[*gpu].instances.size() > 1)
+            if (const auto* counted = counted_by_nvml(inventory_.gpus[*gpu].bus_id))
+                return *instance < counted->size() && choose_instance(*gpu, (*counted)[*instance].gpu_instance,
+                                                                      (*counted)[*instance].compute_instance);
         choices_[*gpu].chosen = choices_[*gpu].instances[*instance] = true;
         return true;
+    }
+
+    const std::vector<NvmlMig>* counted_by_nvml(const std::string& bus_id) {
+        try {
+            for (const auto& known : facts())
+                if (same(known.bus_id, bus_id)) return &known.mig;
+        } catch (const Error& error) {
+            log::warning("gpu: {}: MIG devices are counted by their instances' numbers", error.text());
+        }
+        return nullptr;
     }
 
     // MIG-GPU-UUID/GI/CI of drivers before 470 says everything; MIG-UUID is a hash that only NVML can tell.

@@ -45,6 +45,7 @@ constexpr Key<std::vector<std::string>> list_keys[] = {
 
 constexpr Key<std::string> text_keys[] = {
     {"driver-root", "nvidia-container-cli.root", &Settings::driver_root},
+    {"default-kind", "", &Settings::default_kind},
 };
 
 constexpr Key<CapabilitySet> capability_keys[] = {
@@ -182,6 +183,15 @@ Settings parse_nvidia_settings(std::string_view text, std::string_view name) {
     read_nvidia(source, list_keys, settings);
     read_nvidia(source, text_keys, settings);
     read_nvidia(source, capability_keys, settings);
+    const auto says = [&](std::string_view key, std::string_view word) {
+        const auto* value = source.find(key);
+        return value != nullptr && value->kind == TomlValue::Kind::string && value->text == word;
+    };
+    if (says("nvidia-container-runtime.modes.legacy.cuda-compat-mode", "disabled")) settings.cuda_compat = false;
+    // In its other modes names without a kind are resolved live whatever this key says.
+    if (says("nvidia-container-runtime.mode", "cdi"))
+        if (const auto* kind = source.find("nvidia-container-runtime.modes.cdi.default-kind"))
+            set(source, "default-kind", *kind, settings.default_kind);
     return settings;
 }
 

@@ -33,12 +33,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const bool may = gpu::may_request(spec, {});
         if (gpu::parse_request(spec, {}, {}) && !may) __builtin_trap();
     });
+    // The same text as annotations and as mounts, where these are asked to count.
+    spec::Spec other;
+    for (const auto line : split(text, '\n')) {
+        const auto equals = line.find('=');
+        if (equals != std::string_view::npos)
+            other.annotations.emplace(line.substr(0, equals), line.substr(equals + 1));
+        other.mounts.push_back({.destination = std::string(line), .source = "/dev/null"});
+    }
+    attempt([&] {
+        gpu::Settings settings;
+        settings.accept_volume_mounts = true;
+        const bool may = gpu::may_request(other, {});
+        if (gpu::parse_request(other, {}, settings) && !may) __builtin_trap();
+    });
     attempt([&] {
         gpu::check_requirement({"NVIDIA_REQUIRE_CUDA", text}, gpu::properties_of("580.159.04", "NVIDIA H200"));
     });
     attempt([&] { gpu::parse_settings(text, "gpurun.toml"); });
     attempt([&] { gpu::parse_nvidia_settings(text, "config.toml"); });
     attempt([&] { gpu::parse_nvml(text); });
+    attempt([&] { gpu::parse_usage(text); });
     gpu::parse_driver_version(text);
     gpu::parse_majors(text);
     gpu::parse_gpu(text, text);

@@ -192,6 +192,27 @@ BOOST_AUTO_TEST_CASE(annotations_name_cdi_devices_unless_the_config_has_them_alr
     BOOST_TEST(!gpu::parse_request(spec, {}, settings).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(an_annotation_of_the_administrators_prefix_may_be_a_request) {
+    spec::Spec spec;
+    spec.annotations = {{"example.org/devices", "vendor.com/gpu=a"}};
+    BOOST_TEST(gpu::may_request(spec, {}));
+    Settings settings;
+    settings.annotation_prefixes = {"example.org/"};
+    BOOST_TEST(gpu::parse_request(spec, {}, settings)->cdi_names.size() == 1u);
+    BOOST_TEST(!gpu::parse_request(spec, {}, {}).has_value());
+    spec.annotations = {{"org.example.note", "a/b"}};
+    BOOST_TEST(!gpu::may_request(spec, {}));
+}
+
+BOOST_AUTO_TEST_CASE(names_without_a_kind_are_of_the_default_kind) {
+    Settings settings;
+    settings.default_kind = "example.com/gpu";
+    const auto request = parse({"NVIDIA_VISIBLE_DEVICES=0,nvidia.com/gpu=1"}, settings);
+    BOOST_TEST(request->cdi_names == std::vector<std::string>{"example.com/gpu=0"}, boost::test_tools::per_element());
+    BOOST_TEST(request->ids == std::vector<std::string>{"1"}, boost::test_tools::per_element());
+    BOOST_TEST(parse({"NVIDIA_VISIBLE_DEVICES=none"}, settings)->driver);
+}
+
 BOOST_AUTO_TEST_CASE(options_add_to_the_config) {
     gpu::Options options;
     options.devices = {"1", "vendor.com/net=eth0"};

@@ -74,6 +74,12 @@ BOOST_AUTO_TEST_CASE(nonsense_is_an_error_and_not_a_guess) {
         BOOST_TEST(failure(expression).find("is not a condition") != std::string::npos, expression);
 }
 
+BOOST_AUTO_TEST_CASE(evaluation_stops_where_the_result_is_known) {
+    BOOST_TEST(holds("cuda>=12 nonsense", "580.1"));
+    BOOST_TEST(holds("cuda>=99,nonsense cuda>=12", "580.1"));
+    BOOST_TEST(holds("CUDA>=12,Brand=TESLA", "580.1", "Tesla T4"));
+}
+
 BOOST_AUTO_TEST_CASE(every_model_must_satisfy) {
     const std::vector<gpu::Requirement> requirements{{"NVIDIA_REQUIRE_CUDA", "arch>=9"}};
     BOOST_CHECK_NO_THROW(gpu::check_requirements(requirements, "580.1", {"NVIDIA H200", "NVIDIA H100 80GB HBM3"}));

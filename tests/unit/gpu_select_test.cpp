@@ -73,8 +73,6 @@ BOOST_AUTO_TEST_CASE(names_are_resolved_without_nvml_where_the_kernel_tells) {
                             {"0000:00:07.0", "1/ "},
                             {"00000000:00:07.0", "1/ "},
                             {"00:06.0", "0/12 "},
-                            {"0:0", "0/1 "},
-                            {"0:1", "0/2 "},
                             {"MIG-GPU-1/2/0", "0/2 "}};
     for (const auto& row : rows) {
         BOOST_TEST_CONTEXT(row.id) {
@@ -91,6 +89,25 @@ BOOST_AUTO_TEST_CASE(nvml_is_asked_once_for_what_only_it_knows) {
     const auto both = chosen({"MIG-b", "MIG-a", "GPU-2"});
     BOOST_TEST(both.gpus == "0/12 1/ ");
     BOOST_TEST(both.asked == 1);
+}
+
+BOOST_AUTO_TEST_CASE(mig_devices_are_counted_as_nvml_counts_them) {
+    class Other : public gpu::NvmlSource {
+     public:
+        gpu::NvmlFacts ask() override {
+            return gpu::parse_nvml("gpu 0000:00:06.0 GPU-1\nmig 2 0 MIG-b\nmig 1 0 MIG-a\n");
+        }
+    } nvml;
+    class Silent : public gpu::NvmlSource {
+     public:
+        gpu::NvmlFacts ask() override { throw Error("no NVML"); }
+    } silent;
+    gpu::Request request;
+    request.ids = {"0:0"};
+    BOOST_TEST(gpu::select(two_gpus(), request, nvml).gpus.at(0).mig.at(0).gpu_instance == 2u);
+    // Without NVML, by the instances' numbers.
+    BOOST_TEST(gpu::select(two_gpus(), request, silent).gpus.at(0).mig.at(0).gpu_instance == 1u);
+    BOOST_TEST(chosen({"0:1"}).gpus == "0/2 ");
 }
 
 BOOST_AUTO_TEST_CASE(a_gpu_named_twice_is_there_once_and_brings_all_its_instances) {

@@ -78,4 +78,13 @@ BOOST_AUTO_TEST_CASE(nvidias_file_means_the_same_things) {
     BOOST_TEST(!settings.cuda_compat);
 }
 
+BOOST_AUTO_TEST_CASE(nvidias_modes_count_where_they_are_policy) {
+    const auto kind = [](const char* text) { return gpu::parse_nvidia_settings(text, "config.toml").default_kind; };
+    BOOST_TEST(kind("[nvidia-container-runtime.modes.cdi]\ndefault-kind = \"example.com/gpu\"\n") == "nvidia.com/gpu");
+    BOOST_TEST(kind("[nvidia-container-runtime]\nmode = \"cdi\"\n[nvidia-container-runtime.modes.cdi]\n"
+                    "default-kind = \"example.com/gpu\"\n") == "example.com/gpu");
+    const char* compat = "[nvidia-container-runtime.modes.legacy]\ncuda-compat-mode = \"disabled\"\n";
+    BOOST_TEST(!gpu::parse_nvidia_settings(compat, "config.toml").cuda_compat);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -4,7 +4,7 @@
 cdi_run() { # FILE NAME TEXT: the container gets the device by the spec in FILE
   mkdir -p /etc/cdi
   sed "s|nvidia.com/gpu|gpu-check.example/gpu|" "$1" >/etc/cdi/gpu-check-test.yaml
-  says "$3" in_container debian "" "" "nvidia-smi -L && { test ! -x /bin/cuda-check || cuda-check; }" --gpu "gpu-check.example/gpu=$2"
+  says "$3" in_container debian "" "" "PATH=\$PATH:$(dirname "$smi"); nvidia-smi -L && { test ! -x /bin/cuda-check || cuda-check; }" --gpu "gpu-check.example/gpu=$2"
   local status=$?
   rm -f /etc/cdi/gpu-check-test.yaml
   return $status

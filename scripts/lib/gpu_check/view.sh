@@ -8,7 +8,7 @@ for socket in /run/nvidia-persistenced /run/nvidia-fabricmanager; do
   [ -e "$socket" ] && check "$socket is there" in_container debian $all "" "test -e $socket"
 done
 if [ -d /dev/dri ] && ls -d /sys/bus/pci/drivers/nvidia/*/drm >/dev/null 2>&1; then
-  check "DRM nodes and their links come with graphics" in_container debian "$all;NVIDIA_DRIVER_CAPABILITIES=graphics" "" 'ls /dev/dri/renderD* && ls /dev/dri/by-path'
+  check "DRM nodes and their links come with graphics" in_container debian "$all;NVIDIA_DRIVER_CAPABILITIES=graphics" "" 'ls /dev/dri/render* && ls /dev/dri/by-path'
 fi
 mps() {
   command -v nvidia-cuda-mps-control >/dev/null || [ -x /usr/local/nvidia/bin/nvidia-cuda-mps-control ] || { skip "no MPS on this machine"; return; }
