@@ -1,5 +1,4 @@
 #include <gpurun/container.h>
-#include <gpurun/engine.h>
 #include <gpurun/error.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -9,6 +8,7 @@
 
 #include "base/text.h"
 #include "container/facts.h"
+#include "engine/engine.h"
 #include "sys/file.h"
 
 namespace gpurun::container {

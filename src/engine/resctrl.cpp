@@ -1,7 +1,6 @@
 #include "engine/resctrl.h"
 
 #include <fcntl.h>
-#include <gpurun/engine.h>
 #include <gpurun/error.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "engine/engine.h"
 #include "sys/file.h"
 
 namespace gpurun::engine {
