@@ -181,11 +181,12 @@ def gpu(stage, samples):
     runtime = stage.runtimes[0]
     plain, with_gpu = stage.bundle(TOUCH), stage.bundle(TOUCH, lambda config: config["process"]["env"].extend(
         ["NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"]))
-    samples.runtimes = [f"{runtime.name} with GPU", runtime.name]
+    with_name = f"{runtime.name} with GPU"
+    samples.runtimes = [with_name, *samples.runtimes]
     for gap, name in GAPS:
         title = f"GPU, {name}"
         for turn in range(stage.samples * 2):
-            for label, bundle in ((samples.runtimes[0], with_gpu), (samples.runtimes[1], plain)):
+            for label, bundle in ((with_name, with_gpu), (runtime.name, plain)):
                 identity = f"bench-gpu-{turn}"
                 try:
                     create = stage.time(runtime, "create", "--bundle", bundle, identity, gap=gap)

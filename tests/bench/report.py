@@ -19,15 +19,17 @@ class Samples:
 
     def table(self, condition):
         """A Markdown table: per operation and runtime median, minimum and 95th percentile, and the first runtime's share of each other's."""
-        first, others = self.runtimes[0], self.runtimes[1:]
-        head = ["operation", *(f"{name} med/min/p95" for name in self.runtimes), *(f"{first}:{name} med (min)" for name in others)]
+        timed = {name for (where, _), by_runtime in self.values.items() if where == condition for name in by_runtime}
+        runtimes = [name for name in self.runtimes if name in timed]
+        first, others = runtimes[0], runtimes[1:]
+        head = ["operation", *(f"{name} med/min/p95" for name in runtimes), *(f"{first}:{name} med (min)" for name in others)]
         lines = [f"### {condition}", "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         for (where, operation), by_runtime in self.values.items():
             if where != condition:
                 continue
             unit = self.unit[where, operation]
             cells = [operation if unit == "ms" else f"{operation} ({unit})"]
-            cells += [_numbers(by_runtime.get(name), unit) for name in self.runtimes]
+            cells += [_numbers(by_runtime.get(name), unit) for name in runtimes]
             cells += [_ratio(by_runtime.get(first), by_runtime.get(name)) for name in others]
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"

@@ -8,7 +8,8 @@ cache_lists() { # LAYOUT FOLDER: the host's ldconfig reads the container's cache
 check "debian root: the cache lists libcuda.so.1 in the multiarch directory" cache_lists debian /usr/lib/x86_64-linux-gnu
 check "fedora root: the cache lists libcuda.so.1 in /usr/lib64" cache_lists fedora /usr/lib64
 check "empty root: a cache of the driver's libraries alone" cache_lists empty /usr/lib64
-prepare_root() { cp -L "$(ls /sbin/ldconfig.real /sbin/ldconfig 2>/dev/null | head -1)" "$1/bin/ldconfig"; }
+# Ubuntu's ldconfig is a script around ldconfig.real.
+prepare_root() { cp -L /sbin/ldconfig "$1/bin/ldconfig"; [ ! -e /sbin/ldconfig.real ] || cp -L /sbin/ldconfig.real "$1/bin/ldconfig"; }
 check "an ldconfig in the container keeps the driver's libraries" with_cuda says "$right_sum" in_container debian $all "" "ldconfig && cuda-check"
 unset -f prepare_root
 
