@@ -24,8 +24,9 @@ enum class Barrier {
     id_maps,   ///< Host → container: the user namespace's maps are written.
     prepared,  ///< Container → host: everything is mounted, nothing pivoted; hooks may look.
     hooked,    ///< Host → container: the runtime-namespace hooks have run, network devices have moved.
-    ready,     ///< Container → host: only the user's program is missing.
-    start,     ///< `start` → container, over the container's socket.
+    placed,  ///< Host → container: what is set from outside (OOM score, resctrl) is set; where no `start` comes first.
+    ready,   ///< Container → host: only the user's program is missing.
+    start,   ///< `start` → container, over the container's socket.
 };
 
 enum class HookKind { prestart, create_runtime, create_container, start_container, poststart, poststop };

@@ -66,6 +66,11 @@ bool has_runtime_hooks(const spec::Spec& spec) {
 
 bool waits_for_host(const spec::Spec& spec) { return has_runtime_hooks(spec) || !spec.linux->net_devices.empty(); }
 
+// Where no `start` comes first, the program could be executed before the host process has set these.
+bool awaits_placing(const spec::Spec& spec, const Options& options) {
+    return options.run && ((spec.process && spec.process->oom_score_adj) || spec.linux->intel_rdt);
+}
+
 std::vector<step::Mount> mounts_mapped_by_host(const std::vector<Step>& container) {
     std::vector<step::Mount> mounts;
     for (const auto& step : container)
@@ -104,6 +109,7 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
             lane.push_back(step::RunHooks{HookKind::create_runtime, spec.hooks->create_runtime, spec::Status::created});
         lane.push_back(step::Pass{Barrier::hooked});
     }
+    if (awaits_placing(spec, options)) lane.push_back(step::Pass{Barrier::placed});
     lane.push_back(step::Await{Barrier::ready});
     if (!options.pidfd_socket.empty()) lane.push_back(step::SendPidfd{options.pidfd_socket});
     if (!options.pid_file.empty()) lane.push_back(step::WritePidFile{options.pid_file});
@@ -153,6 +159,7 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     if (!spec.hostname.empty()) lane.push_back(step::SetHostname{spec.hostname});
     if (!spec.domainname.empty()) lane.push_back(step::SetDomainname{spec.domainname});
     if (terminal) lane.push_back(step::TakeTerminal{});
+    if (awaits_placing(spec, options)) lane.push_back(step::Await{Barrier::placed});
     if (spec.process) add_process(lane, spec, *spec.process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
     if (!options.run) lane.push_back(step::Await{Barrier::start});

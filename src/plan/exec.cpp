@@ -34,6 +34,9 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
         plan.host.push_back(step::SetOomScore{.score = *process.oom_score_adj, .required = !host.rootless});
     if (container.linux && container.linux->intel_rdt)
         plan.host.push_back(step::JoinResctrl{.rdt = *container.linux->intel_rdt, .exists = true});
+    // The program must not be executed before.
+    const bool placed = plan.host.size() > 1;
+    if (placed) plan.host.push_back(step::Pass{Barrier::placed});
     plan.host.push_back(step::Await{Barrier::ready});
     if (!options.pidfd_socket.empty()) plan.host.push_back(step::SendPidfd{options.pidfd_socket});
     if (!options.pid_file.empty()) plan.host.push_back(step::WritePidFile{options.pid_file});
@@ -53,6 +56,7 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
         lane.push_back(step::OpenTerminal{.size = process.console_size, .console = false});
         lane.push_back(step::TakeTerminal{});
     }
+    if (placed) lane.push_back(step::Await{Barrier::placed});
     add_process(lane, container, process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
     add_seccomp(lane, container, process);

@@ -7,11 +7,9 @@
 namespace gpurun::plan {
 namespace {
 
-constexpr Name<Barrier> barriers[] = {{"id-maps", Barrier::id_maps},
-                                      {"prepared", Barrier::prepared},
-                                      {"hooked", Barrier::hooked},
-                                      {"ready", Barrier::ready},
-                                      {"start", Barrier::start}};
+constexpr Name<Barrier> barriers[] = {{"id-maps", Barrier::id_maps}, {"prepared", Barrier::prepared},
+                                      {"hooked", Barrier::hooked},   {"placed", Barrier::placed},
+                                      {"ready", Barrier::ready},     {"start", Barrier::start}};
 
 constexpr Name<HookKind> hook_kinds[] = {{"prestart", HookKind::prestart},
                                          {"createRuntime", HookKind::create_runtime},

@@ -61,7 +61,8 @@ BOOST_AUTO_TEST_CASE(a_user_namespace_with_hooks_devices_and_limits) {
 BOOST_AUTO_TEST_CASE(every_barrier_that_one_lane_awaits_the_other_passes) {
     for (const auto* name : {"default", "full"}) {
         const auto spec = spec::read(format("{}/{}.json", GOLDEN, name));
-        const auto plan = plan::build_create(spec, host(cgroup::Layout::v1), {.id = "box", .bundle = "/bundle"}, {});
+        const auto plan =
+            plan::build_create(spec, host(cgroup::Layout::v1), {.id = "box", .bundle = "/bundle", .run = true}, {});
         const auto passes = [](const std::vector<plan::Step>& lane, plan::Barrier barrier) {
             return std::any_of(lane.begin(), lane.end(), [barrier](const auto& step) {
                 const auto* pass = std::get_if<plan::step::Pass>(&step);
@@ -75,4 +76,20 @@ BOOST_AUTO_TEST_CASE(every_barrier_that_one_lane_awaits_the_other_passes) {
             if (const auto* await = std::get_if<plan::step::Await>(&step))
                 BOOST_TEST((await->barrier == plan::Barrier::start || passes(plan.host, await->barrier)));
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_program_waits_until_its_oom_score_is_set_unless_a_start_comes_first) {
+    const auto spec = spec::read(format("{}/full.json", GOLDEN));
+    BOOST_REQUIRE(spec.process->oom_score_adj.has_value());
+    const auto awaits = [](const plan::Plan& plan) {
+        return std::any_of(plan.container.begin(), plan.container.end(), [](const auto& step) {
+            const auto* await = std::get_if<plan::step::Await>(&step);
+            return await != nullptr && await->barrier == plan::Barrier::placed;
+        });
+    };
+    const plan::Options create{.id = "box", .bundle = "/bundle"}, run{.id = "box", .bundle = "/bundle", .run = true};
+    const auto machine = host(cgroup::Layout::v2);
+    BOOST_TEST(!awaits(plan::build_create(spec, machine, create, {})));
+    BOOST_TEST(awaits(plan::build_create(spec, machine, run, {})));
+    BOOST_TEST(awaits(plan::build_exec(spec, *spec.process, machine, create)));
 }
