@@ -261,9 +261,9 @@ std::string own_directory() {
     return "/sys/fs/cgroup" + unified;
 }
 
-bool has_company() {
+bool has_company(const std::string& directory) {
     char pids[64];
-    const int file = ::open((own_directory() + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC);
+    const int file = ::open((directory + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
     const auto got = ::read(file, pids, sizeof pids);
     ::close(file);
@@ -272,6 +272,8 @@ bool has_company() {
 }
 
 [[noreturn]] void hold(pid_t caller) {
+    // Until systemd has moved this process, its company is the caller's.
+    const std::string before = own_directory();
     ::setsid();
     const int nothing = ::open("/dev/null", O_RDWR);
     for (const int fd : {0, 1, 2}) ::dup2(nothing, fd);
@@ -279,7 +281,7 @@ bool has_company() {
     if (pidfd > 3) ::syscall(SYS_close_range, 3, static_cast<unsigned>(pidfd) - 1, 0);
     constexpr int look_every = 5;  // Milliseconds: the container process comes within ten.
     for (pollfd gone{.fd = pidfd, .events = POLLIN, .revents = 0}; pidfd >= 0 && ::poll(&gone, 1, look_every) <= 0;)
-        if (has_company()) break;
+        if (const auto now = own_directory(); now != before && has_company(now)) break;
     ::_exit(0);
 }
 
