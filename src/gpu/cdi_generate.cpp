@@ -36,16 +36,6 @@ Mount bind_of(std::string source, std::string destination, std::vector<std::stri
 const std::vector<std::string> file_options{"ro", "nosuid", "nodev", "rbind", "rprivate"};
 const std::vector<std::string> socket_options{"nosuid", "nodev", "noexec", "rbind", "rprivate"};
 
-Hook hook_of(const GenerateOptions& options, std::vector<std::string> words) {
-    words.insert(words.begin(), std::string(base_name(options.hook_program)));
-    // runc gives a hook without an environment that of the container's process, LD_PRELOAD included (CVE-2025-23266).
-    return {.hook_name = "createContainer",
-            .path = options.hook_program,
-            .args = std::move(words),
-            .env = {"NVIDIA_CTK_DEBUG=false"},
-            .timeout = std::nullopt};
-}
-
 std::string place_of(const Library& library) { return library.vdpau ? library.folder + "/vdpau" : library.folder; }
 
 std::vector<std::string> link_words(const DriverFiles& files) {
@@ -228,6 +218,16 @@ void append(ContainerEdits& edits, ContainerEdits more) {
 }
 
 }  // namespace
+
+Hook hook_of(const GenerateOptions& options, std::vector<std::string> words) {
+    words.insert(words.begin(), std::string(base_name(options.hook_program)));
+    // runc gives a hook without an environment that of the container's process, LD_PRELOAD included (CVE-2025-23266).
+    return {.hook_name = "createContainer",
+            .path = options.hook_program,
+            .args = std::move(words),
+            .env = {"NVIDIA_CTK_DEBUG=false"},
+            .timeout = std::nullopt};
+}
 
 Discovery discover_all(const Survey& survey) {
     Request request;

@@ -34,6 +34,9 @@ File full_file(const Discovery& found, const Host& host, const GenerateOptions& 
 /// container starts. Never stale; under another runtime the hook fails and says why.
 File thin_file(const Inventory& inventory, const GenerateOptions& options);
 
+/// A createContainer hook of the generator's program with \a words as its arguments.
+Hook hook_of(const GenerateOptions& options, std::vector<std::string> words);
+
 /// gpurun's marker for \a request as a device's only edit.
 ContainerEdits marker_edits(const std::string& request, const GenerateOptions& options);
 

@@ -9,15 +9,6 @@
 namespace gpurun::gpu::cdi {
 namespace {
 
-Hook nvidia_hook(const GenerateOptions& options, std::vector<std::string> words) {
-    words.insert(words.begin(), std::string(base_name(options.hook_program)));
-    return {.hook_name = "createContainer",
-            .path = options.hook_program,
-            .args = std::move(words),
-            .env = {"NVIDIA_CTK_DEBUG=false"},
-            .timeout = std::nullopt};
-}
-
 // Host paths are the host's own again, without the root that they were read below.
 std::string on_host(std::string path, const std::string& host_root) {
     if (host_root != "/" && path.starts_with(host_root)) path.erase(0, host_root.size());
@@ -32,8 +23,8 @@ void add_rootfs(ContainerEdits& result, const RootfsEdits& rootfs, const Generat
         if (std::find(cache.begin(), cache.end(), folder) == cache.end())
             cache.insert(cache.end(), {"--folder", folder});
     }
-    if (links.size() > 1) result.hooks.push_back(nvidia_hook(options, std::move(links)));
-    if (cache.size() > 1) result.hooks.push_back(nvidia_hook(options, std::move(cache)));
+    if (links.size() > 1) result.hooks.push_back(hook_of(options, std::move(links)));
+    if (cache.size() > 1) result.hooks.push_back(hook_of(options, std::move(cache)));
 }
 
 ContainerEdits to_container_edits(const Edits& edits, const std::string& host_root, const GenerateOptions& options) {

@@ -216,16 +216,22 @@ def _(t):
     contains(done.stdout, "sleep 100")
 
 
-@case("the root file system may be an overlay of the user's", feature="rootless", needs=[kernel_file("/sys/module/overlay")])
-def _(t):
+def with_merged_root(t, sh):
+    """A container of an ordinary user whose root is "merged", to be mounted by the user from "rootfs" and "upper"."""
     ordinary(t)
-    c = t.container(sh="echo new > /new && cat /new")
+    c = t.container(sh=sh)
     del c.linux["cgroupsPath"]
     for name in ("upper", "work", "merged"):
         (c.bundle / name).mkdir()
     c.config["root"]["path"] = "merged"
     (c.bundle / "config.json").write_text(json.dumps(c.config))
     t.user.take(c.bundle)
+    return c
+
+
+@case("the root file system may be an overlay of the user's", feature="rootless", needs=[kernel_file("/sys/module/overlay")])
+def _(t):
+    c = with_merged_root(t, "echo new > /new && cat /new")
     script = f"mount -t overlay overlay -o lowerdir=rootfs,upperdir=upper,workdir=work,userxattr merged && exec {t.runtime} --root {t.state_root} run {c.id}"
     done = subprocess.run([*t.user.prefix, *ROOT_OF_NAMESPACE, "sh", "-c", script], cwd=c.bundle, capture_output=True, text=True, check=False)
     equal((done.stdout, done.stderr), ("new\n", ""))
@@ -235,14 +241,7 @@ def _(t):
 
 @case("the root file system may be a fuse-overlayfs", feature="rootless", needs=[tool("fuse-overlayfs"), kernel_file("/dev/fuse")])
 def _(t):
-    ordinary(t)
-    c = t.container(sh="echo new > /new && cat /new; grep ' / ' /proc/mounts")
-    del c.linux["cgroupsPath"]
-    for name in ("upper", "work", "merged"):
-        (c.bundle / name).mkdir()
-    c.config["root"]["path"] = "merged"
-    (c.bundle / "config.json").write_text(json.dumps(c.config))
-    t.user.take(c.bundle)
+    c = with_merged_root(t, "echo new > /new && cat /new; grep ' / ' /proc/mounts")
     script = (f"fuse-overlayfs -o lowerdir=rootfs,upperdir=upper,workdir=work merged && {t.runtime} --root {t.state_root} run {c.id}; "
               "fusermount3 -u merged || umount -l merged")
     done = subprocess.run([*t.user.prefix, *ROOT_OF_NAMESPACE, "sh", "-c", script], cwd=c.bundle, capture_output=True, text=True, check=False)
