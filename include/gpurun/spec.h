@@ -173,11 +173,13 @@ struct Cpu {
 struct WeightDevice {
     std::int64_t major = 0, minor = 0;
     std::optional<std::uint16_t> weight, leaf_weight;
+    bool operator==(const WeightDevice&) const = default;
 };
 
 struct ThrottleDevice {
     std::int64_t major = 0, minor = 0;
     std::uint64_t rate = 0;
+    bool operator==(const ThrottleDevice&) const = default;
 };
 
 /// config-linux.md#block-io

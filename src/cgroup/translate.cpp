@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/text.h"
 
@@ -51,11 +52,24 @@ std::optional<std::int64_t> swap_alone(std::optional<std::int64_t> swap, std::op
     if (!is_set(memory) || *memory < 0)
         throw Error(
             "linux.resources.memory.swap counts memory and swap together, so it needs linux.resources.memory.limit");
-    if (*swap < *memory)
-        throw Error(
-            format("linux.resources.memory.swap {} is below linux.resources.memory.limit {}; it counts both together",
-                   *swap, *memory));
+    require_sum(*swap, *memory);
     return *swap - *memory;
+}
+
+void require_sum(std::int64_t swap, std::int64_t memory) {
+    if (swap == -1 || (memory != -1 && swap >= memory)) return;
+    throw Error(
+        format("linux.resources.memory.swap {} is below linux.resources.memory.limit {}; it counts both "
+               "together, and -1 is no limit",
+               swap, memory));
+}
+
+std::optional<std::uint64_t> swappiness_of(const spec::Memory& memory) {
+    constexpr std::uint64_t most = 100, unset = std::numeric_limits<std::uint64_t>::max();
+    if (!memory.swappiness || memory.swappiness == unset) return std::nullopt;
+    if (*memory.swappiness > most)
+        throw Error(format("linux.resources.memory.swappiness {}: it goes from 0 to 100", *memory.swappiness));
+    return memory.swappiness;
 }
 
 void require_word(std::string_view text, std::string_view property) {

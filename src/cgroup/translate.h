@@ -31,6 +31,13 @@ std::uint64_t io_weight_of(std::uint64_t weight);
 /// when memory is unlimited or above \a swap.
 std::optional<std::int64_t> swap_alone(std::optional<std::int64_t> swap, std::optional<std::int64_t> memory);
 
+/// Throws Error when \a swap, memory and swap together, is less than \a memory alone; -1 is no limit.
+void require_sum(std::int64_t swap, std::int64_t memory);
+
+/// memory.swappiness; nothing when it is not set, which engines also say as -1 that became unsigned. Throws Error above
+/// 100.
+std::optional<std::uint64_t> swappiness_of(const spec::Memory& memory);
+
 /// Throws Error when \a text would be more than one word of a kernel file; \a property names it.
 void require_word(std::string_view text, std::string_view property);
 

@@ -19,13 +19,14 @@ void add_set(Writes& writes, const char* controller, const char* file, const std
 }
 
 void add_cpu(Writes& writes, const spec::Cpu& cpu) {
-    add_set(writes, "cpu", "cpu.shares", cpu.shares);
+    // A weight is refused while the cgroup is idle, and lost when it becomes idle.
+    add(writes, "cpu", "cpu.idle", cpu.idle);
+    if (cpu.idle != 1) add_set(writes, "cpu", "cpu.shares", cpu.shares);
     add_set(writes, "cpu", "cpu.rt_period_us", cpu.realtime_period);
     add_set(writes, "cpu", "cpu.rt_runtime_us", cpu.realtime_runtime);
     add_set(writes, "cpu", "cpu.cfs_period_us", cpu.period);
     add_set(writes, "cpu", "cpu.cfs_quota_us", cpu.quota);
     add(writes, "cpu", "cpu.cfs_burst_us", cpu.burst);
-    add(writes, "cpu", "cpu.idle", cpu.idle);
 }
 
 void add_cpuset(Writes& writes, const spec::Cpu& cpu) {
@@ -42,6 +43,7 @@ void add_memory(Writes& writes, const spec::Memory& memory) {
              .value = format("{}", *memory.limit),
              .floor = memory.check_before_update.value_or(false) && *memory.limit > 0 ? "memory.usage_in_bytes" : ""});
     // An unlimited memory.limit_in_bytes needs an unlimited memsw.
+    if (is_set(memory.limit) && is_set(memory.swap)) require_sum(*memory.swap, *memory.limit);
     const std::int64_t swap = is_set(memory.swap) ? *memory.swap : memory.limit == -1 ? -1 : 0;
     if (swap != 0)
         writes.push_back({.controller = "memory",
@@ -51,9 +53,7 @@ void add_memory(Writes& writes, const spec::Memory& memory) {
     add_set(writes, "memory", "memory.soft_limit_in_bytes", memory.reservation);
     // memory.kernel: the file of that limit has done nothing since Linux 5.16 and config-linux.md advises against it.
     add_set(writes, "memory", "memory.kmem.tcp.limit_in_bytes", memory.kernel_tcp);
-    if (memory.swappiness.value_or(0) > 100)
-        throw Error(format("linux.resources.memory.swappiness {}: it goes from 0 to 100", *memory.swappiness));
-    add(writes, "memory", "memory.swappiness", memory.swappiness);
+    add(writes, "memory", "memory.swappiness", swappiness_of(memory));
     if (memory.use_hierarchy)
         writes.push_back({.controller = "memory",
                           .file = "memory.use_hierarchy",

@@ -19,7 +19,7 @@ void refuse_unconvertible(const spec::Resources& resources) {
     if (const auto& memory = resources.memory) {
         refuse(memory->kernel.value_or(0) > 0, "memory.kernel");
         refuse(memory->kernel_tcp.value_or(0) > 0, "memory.kernelTCP");
-        refuse(memory->swappiness.has_value(), "memory.swappiness");
+        refuse(swappiness_of(*memory).has_value(), "memory.swappiness");
         refuse(memory->disable_oom_killer.value_or(false), "memory.disableOOMKiller");
         refuse(!memory->use_hierarchy.value_or(true), "memory.useHierarchy (false)");
     }
@@ -44,7 +44,7 @@ std::string max_or(std::int64_t value) { return value < 0 ? "max" : format("{}",
 void add_cpu(Writes& writes, const spec::Cpu& cpu) {
     if (cpu.idle) writes.push_back({.controller = "cpu", .file = "cpu.idle", .value = format("{}", *cpu.idle)});
     // The kernel refuses a weight for an idle cgroup.
-    if (is_set(cpu.shares) && cpu.idle.value_or(0) != 1)
+    if (is_set(cpu.shares) && cpu.idle != 1)
         writes.push_back(
             {.controller = "cpu", .file = "cpu.weight", .value = format("{}", weight_of_shares(*cpu.shares))});
     if (is_set(cpu.quota) || is_set(cpu.period)) {

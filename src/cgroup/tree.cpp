@@ -63,12 +63,29 @@ bool is_host_root() {
     return fields.size() == 3 && fields[1] == "0" && fields[2] == "4294967295";
 }
 
+// A hierarchy of v1 has no list of its controllers.
+bool has_controller(const std::string& directory, std::string_view name) {
+    const auto list = sys::try_read_file(directory + "/cgroup.controllers");
+    if (!list) return true;
+    const auto names = words(*list);
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+[[noreturn]] void fail_without_file(const PlacedWrite& placed) {
+    const std::string controller = placed.file.substr(0, placed.file.find('.'));
+    std::string why;
+    if (has_controller(placed.directory, controller))
+        why = format("this kernel's controller {} does not know it", controller);
+    else
+        why = format("the controller {} is not available there{}{}", controller, is_host_root() ? "" : "; ",
+                     is_host_root() ? std::string_view() : how_to_delegate);
+    throw Error(format("cannot set {} to {}: {} has no such file, {}", placed.file, placed.write->value,
+                       placed.directory, why));
+}
+
 [[noreturn]] void fail(const PlacedWrite& placed, int failure) {
     const Write& write = *placed.write;
-    if (failure == ENOENT && sys::exists(placed.directory))
-        throw Error(format("cannot set {} to {}: {} has no such file, the controller {} is not available there{}{}",
-                           placed.file, write.value, placed.directory, write.file.substr(0, write.file.find('.')),
-                           is_host_root() ? "" : "; ", is_host_root() ? std::string_view() : how_to_delegate));
+    if (failure == ENOENT && sys::exists(placed.directory)) fail_without_file(placed);
     if (failure == EBUSY && write.controller == "memory")
         throw Error(failure, format("unable to set memory limit to {}{}", write.value, usage_note(placed)));
     throw Error(failure, format("write \"{}\" to {}/{}", write.value, placed.directory, placed.file));
@@ -166,6 +183,7 @@ void carry_out(const std::vector<PlacedWrite>& writes) {
     };
     std::vector<Refused> refused;
     bool skip = false;
+    for (const auto& placed : writes) require_floor(placed);
     for (const auto& placed : writes) {
         const Write& write = *placed.write;
         if (std::exchange(skip, false)) {
@@ -177,7 +195,6 @@ void carry_out(const std::vector<PlacedWrite>& writes) {
             throw Error(format("cannot set {}: the cgroup controller {} is not mounted on this machine", write.file,
                                write.controller));
         }
-        require_floor(placed);
         const int failure = try_write(placed);
         if (failure == ENOENT && (write.optional || write.or_next)) continue;
         if (failure == EINVAL)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/log.h"
 #include "base/table.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -26,8 +27,8 @@ constexpr Option update_options[] = {{"resources", 'r', true, "JSON file with li
                                      {"memory", 0, true, "bytes, also with b, k, m, g; -1 for no limit"},
                                      {"memory-reservation", 0, true, "bytes"},
                                      {"memory-swap", 0, true, "bytes of memory and swap together"},
-                                     {"kernel-memory", 0, true, "accepted for runc's sake"},
-                                     {"kernel-memory-tcp", 0, true, "bytes, cgroup v1"},
+                                     {"kernel-memory", 0, true, "ignored with a warning, as in runc"},
+                                     {"kernel-memory-tcp", 0, true, "ignored with a warning, as in runc"},
                                      {"pids-limit", 0, true, "number of processes, -1 for no limit"},
                                      {"l3-cache-schema", 0, true, "Intel RDT: such as L3:0=f;1=ff"},
                                      {"mem-bw-schema", 0, true, "Intel RDT: such as MB:0=20;1=70"},
@@ -66,8 +67,9 @@ spec::Resources from_options(const Arguments& arguments) {
     take_size(arguments, "memory", memory.limit);
     take_size(arguments, "memory-reservation", memory.reservation);
     take_size(arguments, "memory-swap", memory.swap);
-    take_size(arguments, "kernel-memory-tcp", memory.kernel_tcp);
-    if (memory.limit || memory.reservation || memory.swap || memory.kernel_tcp) resources.memory = memory;
+    if (memory.limit || memory.reservation || memory.swap) resources.memory = memory;
+    for (const char* option : {"kernel-memory", "kernel-memory-tcp"})
+        if (arguments.has(option)) log::warning("--{} is ignored: --memory counts the kernel's memory too", option);
     spec::Cpu cpu{.cpus = arguments.value("cpuset-cpus"), .mems = arguments.value("cpuset-mems")};
     take(arguments, "cpu-share", cpu.shares);
     take(arguments, "cpu-period", cpu.period);

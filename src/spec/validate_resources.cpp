@@ -40,7 +40,7 @@ void check_memory(const Memory& memory, const std::string& at) {
 }
 
 void check_cpu(const Cpu& cpu, const std::string& at) {
-    if (cpu.idle && *cpu.idle != 0 && *cpu.idle != 1 && *cpu.idle != unlimited)
+    if (cpu.idle && *cpu.idle != 0 && *cpu.idle != 1)
         throw Invalid(below(at, "idle"), format("expected 0 or 1, got {}", *cpu.idle));
     require_one_line(cpu.cpus, below(at, "cpus"));
     require_one_line(cpu.mems, below(at, "mems"));

@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(nothing_asked_writes_nothing) {
     for (const auto layout : {Layout::v1, Layout::hybrid, Layout::v2}) {
         BOOST_TEST(lines(layout, {}) == "");
         // What engines send for "not set".
-        BOOST_TEST(lines(layout, {.memory = spec::Memory{.limit = 0, .swap = 0},
+        BOOST_TEST(lines(layout, {.memory = spec::Memory{.limit = 0, .swap = 0, .swappiness = ~std::uint64_t{}},
                                   .cpu = spec::Cpu{.shares = 0, .quota = 0, .period = 0, .realtime_runtime = 0},
                                   .block_io = spec::BlockIo{.weight = 0}}) == "");
     }
@@ -86,10 +86,11 @@ BOOST_AUTO_TEST_CASE(cpu_limits_of_v1) {
                                                 .realtime_period = 10000,
                                                 .cpus = "0",
                                                 .mems = "0",
-                                                .idle = 1})) ==
-               "cpuset cpuset.cpus=0\ncpuset cpuset.mems=0\ncpu cpu.shares=512\ncpu cpu.rt_period_us=10000\ncpu "
-               "cpu.rt_runtime_us=5000\n"
-               "cpu cpu.cfs_period_us=100000\ncpu cpu.cfs_quota_us=-1\ncpu cpu.cfs_burst_us=0\ncpu cpu.idle=1\n");
+                                                .idle = 0})) ==
+               "cpuset cpuset.cpus=0\ncpuset cpuset.mems=0\ncpu cpu.idle=0\ncpu cpu.shares=512\ncpu "
+               "cpu.rt_period_us=10000\ncpu cpu.rt_runtime_us=5000\n"
+               "cpu cpu.cfs_period_us=100000\ncpu cpu.cfs_quota_us=-1\ncpu cpu.cfs_burst_us=0\n");
+    BOOST_TEST(lines(Layout::v1, with(spec::Cpu{.shares = 512, .idle = 1})) == "cpu cpu.idle=1\n");
 }
 
 BOOST_AUTO_TEST_CASE(swap_on_v2_is_what_exceeds_memory) {
@@ -122,6 +123,7 @@ BOOST_AUTO_TEST_CASE(memory_limits_of_v1) {
                "?\nmemory memory.oom_control=1\n");
     BOOST_TEST(lines(Layout::v1, with(spec::Memory{.limit = -1})) ==
                "memory memory.limit_in_bytes=-1\nmemory memory.memsw.limit_in_bytes=-1 ?\n");
+    refused(Layout::v1, with(spec::Memory{.limit = 100, .swap = 99}), "memory.swap 99 is below");
     refused(Layout::v1, with(spec::Memory{.swappiness = 101}), "from 0 to 100");
 }
 

@@ -111,6 +111,66 @@ def _(t):
     equal(value(c, "pids", "pids.max", "pids.max"), before)
 
 
+@case("update to an unlimited memory lifts the limit of the sum with swap", feature="update", needs=[controller("memory")],
+      runc="quotes the kernel alone")
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["memory"] = {"limit": 32 << 20, "swap": 64 << 20}
+    c.started()
+    fails(t.call("update", "--memory", "128m", c.id), "memory.swap", "counts both together")
+    succeeds(t.call("update", "--memory", "-1", c.id))
+    contains(("max", "9223372036854771712"), value(c, "memory", "memory.limit_in_bytes", "memory.max"))
+    succeeds(t.call("update", "--memory", "64m", "--memory-swap", "96m", c.id))
+    equal(value(c, "memory", "memory.limit_in_bytes", "memory.max"), str(64 << 20))
+
+
+@case("zeros in an update leave what was set", feature="update", needs=[controller("cpu")])
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["cpu"] = {"shares": 512, "quota": 50000, "period": 100000}
+    c.started()
+    succeeds(t.call("update", "--resources", "-", c.id, stdin='{"cpu": {"shares": 0, "quota": 0, "period": 0, "cpus": "0"}}'))
+    succeeds(t.call("update", "--cpu-period", "80000", c.id))
+    equal(value(c, "cpu", "cpu.cfs_quota_us", "cpu.max").split()[0], "50000")
+    equal(value(c, "cpu", "cpu.cfs_period_us", "cpu.max").split()[-1], "80000")
+    equal(value(c, "cpu", "cpu.shares", "cpu.weight"), "59" if environment.host_layout() == "v2" else "512")
+
+
+@case("an update that the kernel refuses in part changes nothing", feature="update",
+      needs=[controller("cpu"), controller("memory"), controller("pids")], runc="ignores RDMA before 1.1.6")
+def _(t):
+    c = t.container("sleep", "100")
+    c.linux["resources"].update(cpu={"shares": 512}, memory={"limit": 64 << 20})
+    c.started()
+    files = [("cpu", "cpu.shares", "cpu.weight"), ("cpu", "cpu.cfs_quota_us", "cpu.max"), ("memory", "memory.limit_in_bytes", "memory.max"),
+             ("pids", "pids.max", "pids.max")]
+    before = [value(c, *file) for file in files]
+    resources = {"cpu": {"shares": 200, "quota": 30000}, "memory": {"limit": 96 << 20}, "pids": {"limit": 7}}
+    fails(t.call("update", "--resources", "-", c.id, stdin=json.dumps({**resources, "rdma": {"absent0": {"hcaHandles": 1}}})), "rdma.max")
+    equal([value(c, *file) for file in files], before)
+    succeeds(t.call("update", "--cpu-share", "256", c.id))
+    equal([value(c, *file) for file in files[1:]], before[1:])
+
+
+@case("update ignores limits of kernel memory with a warning", feature="update", runc="names no option")
+def _(t):
+    c = t.container("sleep", "100").started()
+    done = succeeds(t.call("update", "--kernel-memory", "100m", "--kernel-memory-tcp", "100m", c.id))
+    contains(done.err, "--kernel-memory is ignored")
+    contains(done.err, "--kernel-memory-tcp is ignored")
+
+
+@case("update leaves a paused container paused", feature="update")
+def _(t):
+    c = t.container("sleep", "100").started()
+    succeeds(c.verb("pause"))
+    other = {"devices": [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}]}
+    succeeds(t.call("update", "--resources", "-", c.id, stdin=json.dumps(other)))
+    equal(c.status(), "paused")
+    succeeds(c.verb("resume"))
+    equal(c.status(), "running")
+
+
 @case("without a cgroups path the container gets a cgroup of its own, which goes with it", feature="placement")
 def _(t):
     c = t.container("sleep", "100")
