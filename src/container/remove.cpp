@@ -31,25 +31,19 @@ void end_process(const state::Record& record, cgroup::Manager& manager) {
     if (!record.cgroup.directories.empty() && !manager.processes().empty()) manager.kill(SIGKILL);
 }
 
-// Without a pid namespace of its own a container's processes outlive its init, and are still the container's.
-bool has_pid_namespace(const state::Store& store, const state::Record& record) {
-    const auto config = spec::parse(store.load_config(record.id), "the container's config");
-    return config.linux && spec::find_namespace(*config.linux, spec::NamespaceType::pid) != nullptr;
-}
-
 // Strangers in the cgroup of a container whose own processes have gone are ended only by force.
-void remove_cgroup(const state::Store& store, const state::Record& record, cgroup::Manager& manager, bool force) {
+void remove_cgroup(const state::Record& record, cgroup::Manager& manager, bool force) {
     constexpr int rounds = 3;  // On a busy machine the dying take their time.
     for (int round = 0;; ++round) try {
             return manager.remove();
         } catch (const Error& error) {
-            if (error.code != EBUSY || round == rounds || (!force && has_pid_namespace(store, record))) throw;
+            if (error.code != EBUSY || round == rounds || (!force && record.own_pids)) throw;
             end_process(record, manager);
         }
 }
 
 void clear(state::Store& store, const state::Record& record, cgroup::Manager& manager, bool force) {
-    remove_cgroup(store, record, manager, force);
+    remove_cgroup(record, manager, force);
     if (record.shares_mounts) ::umount2(record.rootfs.c_str(), MNT_DETACH);
     if (!record.resctrl_group.empty()) ::rmdir(record.resctrl_group.c_str());
     if (record.has_notify_socket) remove_notify_socket(store.notify_directory(record.id));
@@ -87,8 +81,9 @@ void remove(const Context& context, const std::string& id, bool force) {
     } else if (status != spec::Status::stopped) {
         throw Error(format("cannot delete container {} that is not stopped: {}", id,
                            spec::name(current_status(store, record))));
-    } else if (!record.complete || (force && !record.own_pids)) {
-        // A create that was killed may have left its process; without a pid namespace others outlive init.
+    } else if (!record.complete || !record.own_pids) {
+        // A create that was killed may have left its process; without a pid namespace of its own a container's
+        // processes outlive its init.
         end_process(record, *manager);
     }
     clear(store, record, *manager, force);
