@@ -82,6 +82,9 @@ struct Write {
 /// converted.
 std::vector<Write> translate(Layout layout, const spec::Resources& resources);
 
+/// Whether \a write is to come when the container is set up: in an idle cgroup that would take long on a busy machine.
+bool comes_last(const Write& write);
+
 /// The device rules that are in force: the configured ones in order, then those every container needs (null, zero,
 /// ptys, mknod …).
 std::vector<spec::DeviceRule> device_rules(const std::vector<spec::DeviceRule>& configured);
@@ -107,6 +110,9 @@ class Manager {
     virtual void apply(const std::vector<Write>& writes) = 0;
     /// Replaces the device filter atomically: v1 files, v2 BPF program.
     virtual void set_devices(const std::vector<spec::DeviceRule>& rules) = 0;
+    /// Makes \a uid the owner of a cgroup2 directory and of the files that the kernel says to delegate. Nothing on v1,
+    /// and where an ordinary user has no right to.
+    virtual void hand_over(std::uint32_t uid) { static_cast<void>(uid); }
     /// The entry for a process to be cloned. \a sub_path: "" or a cgroup below the container's (exec --cgroup); on v1
     /// also "CONTROLLER[,CONTROLLER]:PATH", several separated by blanks, the other hierarchies being entered at the
     /// container's.

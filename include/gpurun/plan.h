@@ -24,9 +24,10 @@ enum class Barrier {
     id_maps,   ///< Host → container: the user namespace's maps are written.
     prepared,  ///< Container → host: everything is mounted, nothing pivoted; hooks may look.
     hooked,    ///< Host → container: the runtime-namespace hooks have run, network devices have moved.
-    placed,  ///< Host → container: what is set from outside (OOM score, resctrl) is set; where no `start` comes first.
-    ready,   ///< Container → host: only the user's program is missing.
-    start,   ///< `start` → container, over the container's socket.
+    placed,  ///< Host → container: what is set from outside (OOM score, resctrl, idle cgroup) is set; where no `start`
+             ///< comes first.
+    ready,  ///< Container → host: only the user's program is missing.
+    start,  ///< `start` → container, over the container's socket.
 };
 
 enum class HookKind { prestart, create_runtime, create_container, start_container, poststart, poststop };
@@ -58,6 +59,10 @@ struct LimitCgroup {
 };
 struct LimitDevices {
     std::vector<spec::DeviceRule> rules;
+};
+/// Gives the cgroup to the container's user, config-linux.md#cgroup-ownership.
+struct OwnCgroup {
+    std::uint32_t uid = 0;  ///< Of the host.
 };
 /// Makes the container's network namespace, with its loopback up, in a thread while the lane goes on; Clone waits for
 /// it, JoinNamespaces enters it.
@@ -244,7 +249,7 @@ struct Exec {
 }  // namespace step
 
 using Step = std::variant<
-    step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices,
+    step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices, step::OwnCgroup,
     step::MakeNetwork, step::OpenNamespaces, step::Clone, step::MapIds, step::SetOomScore, step::JoinResctrl,
     step::MoveNetDevices, step::WritePidFile, step::SendPidfd, step::EnterCgroup, step::JoinNamespaces, step::Unshare,
     step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring, step::PrepareRoot, step::Mount,

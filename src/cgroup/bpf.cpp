@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cgroup/tree.h"
 #include "sys/file.h"
 
 namespace gpurun::cgroup {
@@ -97,12 +98,6 @@ void attach(sys::FdRef directory, sys::FdRef program, const Program* old) {
     if (bpf(BPF_PROG_DETACH, detach) != 0) throw Error(errno, "bpf(BPF_PROG_DETACH) of the old device filter");
 }
 
-bool in_user_namespace() {
-    const auto map = sys::try_read_file("/proc/self/uid_map");
-    const auto fields = words(map.value_or(""));
-    return ::geteuid() != 0 || fields.size() != 3 || fields[2] != "4294967295";
-}
-
 }  // namespace
 
 void set_device_program(sys::FdRef directory, const std::vector<DeviceMatch>& rules, Attached attached) {
@@ -111,7 +106,7 @@ void set_device_program(sys::FdRef directory, const std::vector<DeviceMatch>& ru
     const sys::Fd program = load(device_program(rules));
     if (!program) {
         const int failure = errno;
-        if (failure == EPERM && in_user_namespace())
+        if (failure == EPERM && !is_host_root())
             return log::debug("no device filter: not permitted in a user namespace");
         throw Error(failure, "bpf(BPF_PROG_LOAD) of the device filter");
     }

@@ -59,7 +59,9 @@ void SystemdManager::create(const spec::Resources& resources) {
     };
     // The order matters: see device_properties(); annotations may overrule everything.
     add(device_properties(device_rules(resources.devices), sys::try_read_file("/proc/devices").value_or("")));
-    add(limit_properties(translate(location.layout, resources)));
+    auto writes = translate(location.layout, resources);
+    std::erase_if(writes, comes_last);
+    add(limit_properties(writes));
     for (const auto& [name, value] : location.unit_properties) properties.push_back({name, value});
     move_to(location, ask("start", location, properties));
     ScopeExit undo([&location] {
@@ -77,11 +79,11 @@ void SystemdManager::create(const spec::Resources& resources) {
 }
 
 void SystemdManager::set_properties(const std::vector<Property>& properties) {
-    if (!new_ && !properties.empty()) ask("set", location(), properties);
+    if (!properties.empty()) ask("set", location(), properties);
 }
 
 void SystemdManager::apply(const std::vector<Write>& writes) {
-    set_properties(limit_properties(writes));
+    if (!new_ || std::any_of(writes.begin(), writes.end(), comes_last)) set_properties(limit_properties(writes));
     // The files have the exact values, and limits that systemd has no property for.
     files_->apply(writes);
 }
@@ -97,7 +99,7 @@ void SystemdManager::set_devices(const std::vector<spec::DeviceRule>& rules) {
         } catch (const Error&) {
         }
     });
-    set_properties(device_properties(rules, sys::try_read_file("/proc/devices").value_or("")));
+    if (!new_) set_properties(device_properties(rules, sys::try_read_file("/proc/devices").value_or("")));
     files_->set_devices(rules);
 }
 

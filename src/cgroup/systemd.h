@@ -16,6 +16,7 @@ class SystemdManager final : public Manager {
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
     void set_devices(const std::vector<spec::DeviceRule>& rules) override;
+    void hand_over(std::uint32_t uid) override { files_->hand_over(uid); }
     Entry entry(const std::string& sub_path) override { return files_->entry(sub_path); }
     Entry entry_beside(int pid) override { return files_->entry_beside(pid); }
     void attach(int pid) override;
@@ -31,7 +32,7 @@ class SystemdManager final : public Manager {
 
     std::unique_ptr<Manager> files_;
     bool refused_ = false;  // create() failed: there is no unit, or it is somebody else's.
-    bool new_ = false;      // Made by this process: systemd knows the limits and devices already.
+    bool new_ = false;      // Made by this process: systemd knows the devices and first limits already.
 };
 
 }  // namespace gpurun::cgroup

@@ -22,6 +22,8 @@ std::vector<Write> translate(Layout layout, const spec::Resources& resources) {
     return writes;
 }
 
+bool comes_last(const Write& write) { return write.file == "cpu.idle" && write.value == "1"; }
+
 void add_unified(std::vector<Write>& writes, const spec::Resources& resources, bool hybrid) {
     for (const auto& [file, value] : resources.unified) {
         const auto dot = file.find('.');

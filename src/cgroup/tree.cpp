@@ -54,15 +54,6 @@ std::string usage_note(const PlacedWrite& placed) {
     return {};
 }
 
-// In a user namespace even uid 0 has no rights to the host's cgroups.
-bool is_host_root() {
-    if (::geteuid() != 0) return false;
-    const auto map = sys::try_read_file("/proc/self/uid_map");
-    if (!map) return true;
-    const auto fields = words(*map);
-    return fields.size() == 3 && fields[1] == "0" && fields[2] == "4294967295";
-}
-
 // A hierarchy of v1 has no list of its controllers.
 bool has_controller(const std::string& directory, std::string_view name) {
     const auto list = sys::try_read_file(directory + "/cgroup.controllers");
@@ -107,6 +98,14 @@ int try_write(const PlacedWrite& placed) {
 }
 
 }  // namespace
+
+bool is_host_root() {
+    if (::geteuid() != 0) return false;
+    const auto map = sys::try_read_file("/proc/self/uid_map");
+    if (!map) return true;
+    const auto fields = words(*map);
+    return fields.size() == 3 && fields[1] == "0" && fields[2] == "4294967295";
+}
 
 bool make_directory(const std::string& path) {
     if (::mkdir(path.c_str(), 0755) == 0) return true;

@@ -13,6 +13,9 @@ namespace gpurun::cgroup {
 /// Who makes the directories: gpurun itself, or systemd with its unit, whose processes are in them already.
 enum class Origin { own, unit };
 
+/// False in a user namespace: even uid 0 has no rights to the host's cgroups there.
+bool is_host_root();
+
 /// mkdir -p; true when the last component is new. Throws Error.
 bool make_directory(const std::string& path);
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "cgroup/bpf.h"
@@ -19,6 +20,9 @@
 
 namespace gpurun::cgroup {
 namespace {
+
+// What Linux before 4.14, which has no list, lets be delegated.
+constexpr const char* delegated_files = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
 
 bool is_cgroup2(const std::string& path) {
     struct statfs facts {};
@@ -160,6 +164,22 @@ void V2Manager::set_devices(const std::vector<spec::DeviceRule>& rules) {
     set_device_program(sys::open(path(), O_RDONLY | O_DIRECTORY), reduce(rules),
                        new_devices_ ? Attached::nothing : Attached::unknown);
     new_devices_ = false;
+}
+
+void V2Manager::hand_over(std::uint32_t uid) {
+    if (!exists()) return;
+    const sys::Fd directory = sys::open(path(), O_RDONLY | O_DIRECTORY);
+    const auto give = [&](const std::string& file) {
+        const int flags = file.empty() ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
+        return ::fchownat(directory.get(), file.c_str(), uid, static_cast<gid_t>(-1), flags) == 0 ? 0 : errno;
+    };
+    const int failure = give("");
+    if (failure == EPERM && !is_host_root()) return log::debug("the cgroup stays its maker's: chown is not permitted");
+    if (failure != 0) throw Error(failure, format("chown {} to {}", path(), uid));
+    const auto files = sys::try_read_file("/sys/kernel/cgroup/delegate").value_or(delegated_files);
+    for (const auto file : words(files))
+        if (const int left = give(std::string(file)); left != 0 && left != ENOENT)
+            throw Error(left, format("chown {}/{} to {}", path(), file, uid));
 }
 
 Entry V2Manager::entry(const std::string& sub_path) {

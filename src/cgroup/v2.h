@@ -12,6 +12,7 @@ class V2Manager final : public FilesManager {
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
     void set_devices(const std::vector<spec::DeviceRule>& rules) override;
+    void hand_over(std::uint32_t uid) override;
     Entry entry(const std::string& sub_path) override;
     Entry entry_beside(int pid) override;
     void attach(int pid) override;

@@ -63,7 +63,7 @@ struct Restoring {
     }
 };
 
-void make_cgroup(Restoring& container, Undo& undo) {
+void make_cgroup(Restoring& container, const plan::Plan& plan, Undo& undo) {
     const auto resources = container.prepared.spec.linux->resources.value_or(spec::Resources{});
     auto& manager = *container.manager;
     undo.push([&manager] {
@@ -77,6 +77,8 @@ void make_cgroup(Restoring& container, Undo& undo) {
     manager.create(resources);
     manager.set_devices(cgroup::device_rules(resources.devices));
     manager.apply(cgroup::translate(container.prepared.host.cgroup.layout, resources));
+    for (const auto& step : plan.host)
+        if (const auto* own = std::get_if<plan::step::OwnCgroup>(&step)) manager.hand_over(own->uid);
     container.record.cgroup = manager.location();
     container.store.save(container.record);
 }
@@ -115,8 +117,8 @@ void bring_back(Restoring& container, const std::string& criu, Undo& undo) {
     if (!options.criu.work_path.empty()) sys::make_directories(options.criu.work_path, 0700);
     if (!options.create.console_socket.empty())
         container.console_socket = sys::connect_to(options.create.console_socket, SOCK_STREAM);
-    if (prepared.options.has_cgroup) make_cgroup(container, undo);
     const auto plan = plan::build_create(prepared.spec, prepared.host, prepared.options, prepared.edits);
+    if (prepared.options.has_cgroup) make_cgroup(container, plan, undo);
     const int pid = engine::run_restore(
         request, plan, prepared.options.has_cgroup ? container.manager.get() : nullptr, container.store.root(),
         [&container](const std::string& news, int of, std::vector<sys::Fd>& fds) { container.hear(news, of, fds); });

@@ -59,6 +59,7 @@ struct Lane {
     }
     void operator()(const step::LimitCgroup& s) { side.cgroup->apply(s.writes); }
     void operator()(const step::LimitDevices& s) { side.cgroup->set_devices(s.rules); }
+    void operator()(const step::OwnCgroup& s) { side.cgroup->hand_over(s.uid); }
     void operator()(const step::MakeNetwork&) { network.emplace(proc); }
     void operator()(const step::OpenNamespaces& s) {
         for (const auto& ns : s.namespaces) {

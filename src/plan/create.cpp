@@ -1,7 +1,11 @@
 #include <gpurun/error.h>
 #include <gpurun/plan.h>
+#include <linux/mount.h>
 #include <sched.h>
 
+#include <algorithm>
+
+#include "base/text.h"
 #include "plan/mounts.h"
 #include "plan/process.h"
 
@@ -52,12 +56,46 @@ Namespaces sort_namespaces(const spec::Linux& linux) {
 
 spec::Resources resources_of(const spec::Spec& spec) { return spec.linux->resources.value_or(spec::Resources{}); }
 
+void add_limits(std::vector<Step>& lane, const spec::Spec& spec, const Host& host, bool last) {
+    auto writes = cgroup::translate(host.cgroup.layout, resources_of(spec));
+    std::erase_if(writes, [last](const cgroup::Write& write) { return cgroup::comes_last(write) != last; });
+    if (!writes.empty()) lane.push_back(step::LimitCgroup{std::move(writes)});
+}
+
 void add_cgroup(std::vector<Step>& lane, const spec::Spec& spec, const Host& host) {
     const auto resources = resources_of(spec);
     lane.push_back(step::CreateCgroup{.path = host.cgroup.path, .resources = resources});
     lane.push_back(step::LimitDevices{cgroup::device_rules(resources.devices)});
-    if (auto writes = cgroup::translate(host.cgroup.layout, resources); !writes.empty())
-        lane.push_back(step::LimitCgroup{std::move(writes)});
+    add_limits(lane, spec, host, false);
+}
+
+bool idles(const spec::Spec& spec) {
+    const auto resources = resources_of(spec);
+    const auto unified = resources.unified.find("cpu.idle");
+    return (resources.cpu && resources.cpu->idle == 1) ||
+           (unified != resources.unified.end() && unified->second == "1");
+}
+
+// The container's user as the host knows him; nothing where that takes another's user namespace, or is root anyway.
+std::optional<std::uint32_t> user_on_host(const spec::Spec& spec) {
+    const std::uint32_t uid = spec.process ? spec.process->user.uid : 0;
+    const auto* user = spec::find_namespace(*spec.linux, NamespaceType::user);
+    if (user == nullptr) return uid == 0 ? std::nullopt : std::optional(uid);
+    if (user->path.empty())
+        for (const auto& mapping : spec.linux->uid_mappings)
+            if (uid >= mapping.container_id && uid - mapping.container_id < mapping.size)
+                return mapping.host_id + (uid - mapping.container_id);
+    return std::nullopt;
+}
+
+// config-linux.md#cgroup-ownership: on cgroup2, with a new cgroup namespace and a mount that can be written.
+bool owns_cgroup(const Host& host, const Namespaces& namespaces, const std::vector<Step>& container) {
+    if (host.cgroup.layout != cgroup::Layout::v2 || !namespaces.has(NamespaceType::cgroup)) return false;
+    return std::any_of(container.begin(), container.end(), [](const Step& step) {
+        const auto* mount = std::get_if<step::MountCgroup>(&step);
+        return mount != nullptr && clean_path(mount->target) == "/sys/fs/cgroup" &&
+               (mount->options.attr_set & MOUNT_ATTR_RDONLY) == 0;
+    });
 }
 
 bool has_runtime_hooks(const spec::Spec& spec) {
@@ -86,7 +124,11 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
     const auto& linux = *spec.linux;
     if (namespaces.network_ahead) lane.push_back(step::MakeNetwork{});
     if (!namespaces.by_path.empty()) lane.push_back(step::OpenNamespaces{namespaces.by_path});
-    if (options.has_cgroup) add_cgroup(lane, spec, host);
+    if (options.has_cgroup) {
+        add_cgroup(lane, spec, host);
+        const auto owner = user_on_host(spec);
+        if (owner && owns_cgroup(host, namespaces, container)) lane.push_back(step::OwnCgroup{*owner});
+    }
     if (auto mapped = mounts_mapped_by_host(container); !mapped.empty())
         lane.push_back(step::MapMounts{std::move(mapped)});
     lane.push_back(step::Clone{.namespaces = namespaces.cloned,
@@ -109,8 +151,13 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
             lane.push_back(step::RunHooks{HookKind::create_runtime, spec.hooks->create_runtime, spec::Status::created});
         lane.push_back(step::Pass{Barrier::hooked});
     }
-    if (awaits_placing(spec, options)) lane.push_back(step::Pass{Barrier::placed});
+    const bool idle = options.has_cgroup && idles(spec);
+    if (awaits_placing(spec, options) && !idle) lane.push_back(step::Pass{Barrier::placed});
     lane.push_back(step::Await{Barrier::ready});
+    if (idle) {
+        add_limits(lane, spec, host, true);
+        if (options.run) lane.push_back(step::Pass{Barrier::placed});
+    }
     if (!options.pidfd_socket.empty()) lane.push_back(step::SendPidfd{options.pidfd_socket});
     if (!options.pid_file.empty()) lane.push_back(step::WritePidFile{options.pid_file});
     return lane;
@@ -159,9 +206,11 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     if (!spec.hostname.empty()) lane.push_back(step::SetHostname{spec.hostname});
     if (!spec.domainname.empty()) lane.push_back(step::SetDomainname{spec.domainname});
     if (terminal) lane.push_back(step::TakeTerminal{});
-    if (awaits_placing(spec, options)) lane.push_back(step::Await{Barrier::placed});
+    const bool idle = options.has_cgroup && idles(spec);
+    if (awaits_placing(spec, options) && !idle) lane.push_back(step::Await{Barrier::placed});
     if (spec.process) add_process(lane, spec, *spec.process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
+    if (options.run && idle) lane.push_back(step::Await{Barrier::placed});
     if (!options.run) lane.push_back(step::Await{Barrier::start});
     if (spec.process) add_seccomp(lane, spec, *spec.process);
     if (spec.hooks && !spec.hooks->start_container.empty())

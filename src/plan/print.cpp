@@ -68,6 +68,7 @@ struct Describer {
         return "limit " + list(s.writes, [](const auto& write) { return format("{}={}", write.file, write.value); });
     }
     std::string operator()(const step::LimitDevices& s) const { return "limit devices: " + list(s.rules, rule_text); }
+    std::string operator()(const step::OwnCgroup& s) const { return format("give the cgroup to uid {}", s.uid); }
     std::string operator()(const step::MakeNetwork&) const { return "make a network namespace beside"; }
     std::string operator()(const step::OpenNamespaces& s) const {
         return "open namespaces " +

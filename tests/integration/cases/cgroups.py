@@ -94,6 +94,44 @@ def _(t):
         contains(can(t, c), REFUSED)
 
 
+def own_cgroup(t, sh, *options, user=0):
+    """A container with user and cgroup namespaces and a cgroup mount of these options."""
+    c = t.container(sh=sh)
+    c.linux["namespaces"] += [{"type": "user"}, {"type": "cgroup"}]
+    c.linux["uidMappings"] = c.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    c.process["user"] = {"uid": user, "gid": user}
+    os.chown(c.rootfs, 100000, 100000)
+    c.config["mounts"] = [mount for mount in c.config["mounts"] if mount["destination"] != "/sys/fs/cgroup"]
+    c.mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", *options)
+    return c
+
+
+OWNERS = "cd /sys/fs/cgroup; stat -c %u . cgroup.procs cgroup.subtree_control cgroup.freeze | xargs"
+NOBODY = "65534"
+
+
+@case("a container with a cgroup namespace and a writable mount owns its cgroup", feature="delegation", modes=("v2",),
+      runc="chowns with systemd alone")
+def _(t):
+    make_one = "; mkdir below && echo 0 > below/cgroup.procs && grep ^0:: /proc/self/cgroup"
+    equal(succeeds(own_cgroup(t, OWNERS + make_one).run()).out, f"0 0 0 {NOBODY}\n0::/below\n")
+    equal(succeeds(own_cgroup(t, OWNERS, user=1000).run()).out, f"1000 1000 1000 {NOBODY}\n")
+
+
+@case("without either the cgroup stays the host's", feature="delegation", modes=("v2",), runc="mounts the root where there is no namespace")
+def _(t):
+    equal(succeeds(own_cgroup(t, OWNERS, "ro").run()).out, f"{NOBODY} {NOBODY} {NOBODY} {NOBODY}\n")
+    c = own_cgroup(t, OWNERS)
+    c.without_namespace("cgroup")
+    equal(succeeds(c.run()).out, f"{NOBODY} {NOBODY} {NOBODY} {NOBODY}\n")
+
+
+@case("on v1 no cgroup changes hands", feature="delegation", modes=("v1", "hybrid"))
+def _(t):
+    c = own_cgroup(t, "stat -c %u /sys/fs/cgroup/*/cgroup.procs | sort -u")
+    equal(succeeds(c.run()).out, f"{NOBODY}\n")
+
+
 @case("pause stops every process of the container, resume lets all go on", feature="freezer")
 def _(t):
     c = t.container(sh="while :; do date +%s%N > /tmp/tick; usleep 1000; done").started()

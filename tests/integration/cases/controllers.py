@@ -73,7 +73,6 @@ def _(t):
 def _(t):
     c = t.container("sleep", "100")
     c.started()
-    # Not from the start: on a busy machine an idle container's set-up waits for long.
     succeeds(update(t, c, {"cpu": {"idle": 1}}))
     equal(read(c, "cpu", "cpu.idle"), "1")
     succeeds(update(t, c, {"cpu": {"shares": 512}}))
@@ -81,6 +80,23 @@ def _(t):
     succeeds(update(t, c, {"cpu": {"idle": 0}}))
     equal(read(c, "cpu", "cpu.idle"), "0")
     equal(read(c, "cpu", by_layout("cpu.shares", "cpu.weight")), by_layout("512", "59"))
+
+
+@case("a container that is idle from the start becomes so when it is set up", feature="cpu", needs=[offers("cpu", "cpu.idle")],
+      runc="knows no idle before 1.2")
+def _(t):
+    c = t.container(sh="cat /seen; cat /sys/fs/cgroup/cpu.idle /sys/fs/cgroup/cpu/cpu.idle 2>/dev/null; sleep 100")
+    c.linux["resources"]["cpu"] = {"idle": 1, "shares": 512}
+    c.mount("/sys/fs/cgroup", "cgroup", "cgroup", "ro")
+    look = f"cat {environment.CGROUP}/{by_layout('cpu/', '')}{c.id}/cpu.idle > {c.rootfs}/seen"
+    c.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", look]}]}
+    c.create()
+    equal(read(c, "cpu", "cpu.idle"), "1", "idle of a created container")
+    c.start()
+    eventually(lambda: c.output().split() == ["0", "1"], "idle in the hook and in the program")
+    succeeds(c.delete("--force"))
+    c.process["args"][-1] = c.process["args"][-1].replace("sleep 100", "true")
+    equal(succeeds(c.run()).out.split(), ["0", "1"])
 
 
 @case("a period alone leaves the quota unlimited", feature="cpu", needs=[controller("cpu")])
