@@ -100,7 +100,10 @@ void map_mount_ids(sys::FdRef proc, sys::FdRef mount, const plan::step::Mount& s
         throw Error("idmap needs uidMappings and gidMappings, of the mount or of the container's user namespace");
     const sys::Fd made = step.uids.empty() ? sys::Fd() : mapping_namespace(proc, step.uids, step.gids);
     const bool recursive = step.options.id_map == spec::IdMap::recursive;
-    sys::set_mount_attributes(mount, {.set = MOUNT_ATTR_IDMAP, .user_namespace = made ? made.ref() : user}, recursive);
+    const int failure = sys::try_set_mount_attributes(
+        mount, {.set = MOUNT_ATTR_IDMAP, .user_namespace = made ? made.ref() : user}, recursive);
+    if (failure == EINVAL) throw Error(failure, "mount_setattr: this kernel can't map the ids of that file system");
+    if (failure != 0) throw Error(failure, "mount_setattr");
 }
 
 sys::Fd make_mapped_mount(sys::FdRef proc, const plan::step::Mount& step, sys::FdRef user) {

@@ -36,19 +36,28 @@ void make_symlink(sys::FdRef root, const gpu::Link& link) {
     log::debug("{} is a mount and stays", link.path);
 }
 
-// A file of a private tmpfs with this content, to be bound somewhere.
-sys::Fd content_file(const std::string& content, unsigned mode) {
+sys::Fd clone_read_only(sys::FdRef file) { return sys::clone_tree(file, false, {.set = 1 /* MOUNT_ATTR_RDONLY */}); }
+
+// Before Linux 6.15 nothing can be cloned out of a mount that is attached nowhere: it is for a moment, over the root.
+sys::Fd clone_out_of(sys::FdRef mount, sys::FdRef file, sys::FdRef root) {
+    try {
+        return clone_read_only(file);
+    } catch (const Error& error) {
+        if (error.code != EINVAL) throw;
+    }
+    sys::attach_tree(mount, root);
+    sys::Fd tree = clone_read_only(file);
+    if (::umount2(sys::proc_fd_path(mount).c_str(), MNT_DETACH) != 0) throw Error(errno, "unmount tmpfs");
+    return tree;
+}
+
+// Covers target by a file of a private tmpfs with this content.
+void bind_content(sys::FdRef root, sys::FdRef target, const std::string& content, unsigned mode) {
     const sys::Fd mount = sys::new_mount("tmpfs", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755");
     const sys::Fd file = sys::open_at(mount, "file", O_WRONLY | O_CREAT | O_EXCL, sys::Resolve::anywhere, mode);
     sys::write_all(file, content, "file");
     const sys::Fd found = sys::open_at(mount, "file", O_PATH);
-    sys::Fd tree = sys::clone_tree(found, false);
-    sys::set_mount_attributes(tree, {.set = 1 /* MOUNT_ATTR_RDONLY */}, false);
-    return tree;
-}
-
-void bind_content(sys::FdRef target, const std::string& content, unsigned mode) {
-    sys::attach_tree(content_file(content, mode), target);
+    sys::attach_tree(clone_out_of(mount, found, root), target);
 }
 
 bool is_readonly_failure(const Error& error) {
@@ -63,7 +72,7 @@ void put_file(sys::FdRef root, const gpu::File& file) {
         if (!is_readonly_failure(error)) throw;
         const sys::Fd target = sys::try_open_at(root, file.path, O_PATH, sys::Resolve::in_root);
         if (target)
-            bind_content(target, file.content, file.mode);
+            bind_content(root, target, file.content, file.mode);
         else
             log::warning("{} can be neither written nor covered in a read-only root", file.path);
     }
@@ -98,7 +107,7 @@ void cover(sys::FdRef root, const gpu::Cover& edit) {
         if (errno == ENOENT) return;
         throw Error(errno, "cover " + edit.path);
     }
-    bind_content(target, edit.content, edit.mode);
+    bind_content(root, target, edit.content, edit.mode);
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ def report(output):
 
 
 @case("a container with every supported field has everything that its config says", modes=("v1", "v2", "hybrid"),
-      needs=[tool("ip"), pairs, kernel_file("/proc/self/numa_maps"), kernel_file("/proc/self/timens_offsets")],
+      needs=[tool("ip"), pairs, kernel_file("/proc/self/numa_maps"), kernel_file("/proc/self/timens_offsets"), environment.idmapped_tmpfs],
       runc="knows memoryPolicy, netDevices, scheduler, ioPriority, time offsets and idmapped mounts only from 1.2 to 1.4 on")
 def _(t):
     with Device(t) as device, Device(t, 1) as dotted:

@@ -1,6 +1,7 @@
 """Root file system and mounts."""
 import os
 
+from harness import environment
 from harness.cases import case
 from harness.checks import contains, equal, fails, lacks, succeeds
 
@@ -272,7 +273,7 @@ def _(t):
         contains(result.err, "Read-only file system")
 
 
-@case("id-mapped mounts show files of the host's owner as the container's", runc="only since 1.2")
+@case("id-mapped mounts show files of the host's owner as the container's", needs=[environment.idmapped_tmpfs], runc="only since 1.2")
 def _(t):
     from cases.namespaces import in_user_namespace
     shared = t.directory / "shared"

@@ -56,6 +56,8 @@ class Agent:
         return numbers[0]
 
     def _answer(self, listener):
+        if self._is_over(listener):
+            return False  # before Linux 6.11 asking it would wait for ever
         question = bytearray(80)
         try:
             fcntl.ioctl(listener, NOTIF_RECV, question)

@@ -60,6 +60,12 @@ def controllers():
     return {name for point in hierarchies() for name in point.name.split(",")}
 
 
+def idmapped_tmpfs():
+    """A need: the files of these tests, which are on a tmpfs, can be in an id-mapped mount."""
+    version = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
+    return None if version >= (6, 3) else f"Linux {os.uname().release} can't map the ids of a tmpfs, 6.3 can"
+
+
 def cgroup_of(pid, controller):
     """The directory of pid's cgroup for controller under /sys/fs/cgroup."""
     for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
