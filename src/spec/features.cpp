@@ -183,8 +183,9 @@ std::string features(const FeatureLists& lists) {
         .annotations = lists.annotations,
         .potentially_unsafe_config_annotations = {std::begin(unsafe_annotations), std::end(unsafe_annotations)},
     };
-    // Docker, containerd and Podman ask for this name whatever the runtime.
-    features.annotations["org.opencontainers.runc.checkpoint.enabled"] = lists.has_checkpoint ? "true" : "false";
+    // Engines ask for these names whatever the runtime.
+    for (const char* name : {"org.opencontainers.runc.checkpoint.enabled", "run.oci.crun.checkpoint.enabled"})
+        features.annotations[name] = lists.has_checkpoint ? "true" : "false";
     return json::write(features, "    ");
 }
 

@@ -121,6 +121,7 @@ BOOST_AUTO_TEST_CASE(features_say_what_engines_look_for) {
     BOOST_TEST(features.hooks.size() == 6u);
     BOOST_TEST(holds(features.unsafe, "org.systemd.property."));
     BOOST_TEST(features.annotations.at("org.opencontainers.runc.checkpoint.enabled") == "true");
+    BOOST_TEST(features.annotations.at("run.oci.crun.checkpoint.enabled") == "true");
     BOOST_TEST(features.annotations.at("a") == "b");
 }
 

@@ -49,10 +49,17 @@ def goes_on(c, start, what="the counter goes on"):
     eventually(lambda: count(c) > start, what, seconds=30)
 
 
-def counting(t, sh=COUNT, change=lambda c: None):
+def silently():
+    """Between fork and exec: runc can't save a container whose output is a file of the host's."""
+    for fd in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+
+
+def counting(t, sh=COUNT, change=lambda c: None, output=silently):
     c = t.container(sh=sh)
     change(c)
-    c.started()
+    c.create(before_exec=output)
+    c.start()
     goes_on(c, 2, "the counter starts")
     return c
 
@@ -242,7 +249,7 @@ def _(t):
 
 @case("output into a file goes on where restore is given the file again", needs=[criu_works], runc="can't save a file of the host's")
 def _(t):
-    c = counting(t, "i=0; while :; do i=$((i+1)); echo $i; echo $i > /tmp/count; usleep 50000; done")
+    c = counting(t, "i=0; while :; do i=$((i+1)); echo $i; echo $i > /tmp/count; usleep 50000; done", output=None)
     written = c.output_file
     checkpoint(t, c)
     stood = count(c)
@@ -282,7 +289,7 @@ def _(t):
     equal({lines[0].split()[1], lines[3].split()[1]}, {str(first), str(c.pid())}, "pids")
 
 
-@case("limits hold again, and the cgroup is the config's", needs=[criu_works])
+@case("limits hold again, and the cgroup is the config's", needs=[criu_works], runc="restores into the saved cgroup on v2")
 def _(t):
     def change(c):
         c.linux["resources"]["pids"] = {"limit": 77}
@@ -355,7 +362,7 @@ def _(t):
     restore(t, c, "--work-path", t.directory / "work")
 
 
-@case("a restore that fails says why and leaves nothing", needs=[criu_works])
+@case("a restore that fails says why and leaves nothing", needs=[criu_works], runc="differs in words")
 def _(t):
     c = counting(t)
     checkpoint(t, c)
@@ -369,7 +376,7 @@ def _(t):
         assert not pid_file.exists(), "a pid file is left"
 
 
-@case("a hook that fails during restore ends it", needs=[criu_works])
+@case("a hook that fails during restore ends it", needs=[criu_works], runc="doesn't tell the kind of the hook")
 def _(t):
     c = counting(t)
     checkpoint(t, c)
@@ -378,7 +385,7 @@ def _(t):
     gone(c)
 
 
-@case("pages can be fetched lazily from the checkpoint", needs=[criu_can("uffd-noncoop")])
+@case("pages can be fetched lazily from the checkpoint", needs=[criu_can("uffd-noncoop")], runc="leaves its cgroup behind on v2")
 def _(t):
     c = counting(t)
     ready, status = os.pipe()
