@@ -194,6 +194,7 @@ struct SetPersonality {
 };
 struct SetScheduler {
     spec::Scheduler scheduler;
+    bool has_cpuset = false;  ///< With linux.resources.cpu.cpus, which explains a refusal.
 };
 struct SetIoPriority {
     spec::IoPriority priority;

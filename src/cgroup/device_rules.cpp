@@ -27,7 +27,9 @@ bool is_all(const std::optional<std::int64_t>& number) { return number.value_or(
 
 bool is_about_everything(const spec::DeviceRule& rule) {
     return (rule.type.empty() || rule.type == "a") && is_all(rule.major) && is_all(rule.minor) &&
-           (rule.access.empty() || rule.access.size() >= 3);
+           (rule.access.empty() ||
+            std::all_of(std::begin(access_letters), std::end(access_letters),
+                        [&](const auto& row) { return rule.access.find(row.name) != std::string::npos; }));
 }
 
 std::string describe(const spec::DeviceRule& rule) {
@@ -47,6 +49,7 @@ DeviceMatch match_of(const spec::DeviceRule& rule) {
                       .access = 0,
                       .allow = rule.allow};
     for (const char& letter : rule.access) {
+        if (letter == 'a') continue;
         const auto bit = value_of(access_letters, std::string_view(&letter, 1));
         if (!bit) throw Error(describe(rule) + ": access is made of r, w and m");
         match.access |= *bit;

@@ -16,9 +16,10 @@ std::vector<Write> translate(Layout layout, const spec::Resources& resources) {
     if (layout == Layout::hybrid)
         add_unified(writes, resources, true);
     else if (!resources.unified.empty())
-        throw Error(
-            format("linux.resources.unified.{}: this machine has cgroup v1 only; use memory, cpu, pids … instead",
-                   resources.unified.begin()->first));
+        throw Error(format(
+            "invalid configuration: linux.resources.unified.{}: this machine has cgroup v1 only; use memory, cpu, "
+            "pids … instead",
+            resources.unified.begin()->first));
     return writes;
 }
 

@@ -217,7 +217,8 @@ void pause_for(int milliseconds) noexcept { ::poll(nullptr, 0, milliseconds); }
 std::string below_directory(const std::string& directory, std::string_view sub_path) {
     for (const auto part : split(sub_path, '/'))
         if (part == "..")
-            throw Error(format("cgroup \"{}\" is not below the container's: \"..\" is not allowed", sub_path));
+            throw Error(
+                format("bad sub cgroup path \"{}\": it must lie below the container's, without \"..\"", sub_path));
     const std::string clean = clean_path(sub_path);
     return clean == "/" ? directory : directory + clean;
 }

@@ -151,7 +151,7 @@ Entry V1Manager::entry(const std::string& sub_path) {
             colon == std::string_view::npos ? std::vector<std::string_view>{} : split(part.substr(0, colon), ',');
         for (const auto name : names)
             if (directory_of(name) == nullptr)
-                throw Error(format("cgroup \"{}\": the controller {} is not mounted here", part, name));
+                throw Error(format("cgroup \"{}\": unknown controller {}, it is not mounted here", part, name));
         for (std::size_t at = 0; at < paths.size(); ++at) {
             const auto& directory = location_.directories[at];
             const bool named =

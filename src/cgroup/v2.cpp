@@ -109,6 +109,11 @@ sys::Fd open_beside(const std::string& path, const std::string& own_path, int pi
     for (const auto& membership : memberships) {
         if (!membership.controllers.empty()) continue;
         const std::string& where = membership.own_path;
+        // Where the container's own cgroup is gone there is nothing left to stay below.
+        if (path.ends_with(own_path) && !sys::exists(path)) {
+            const sys::Fd top = sys::open(path.substr(0, path.size() - own_path.size()), O_PATH | O_DIRECTORY);
+            return sys::open_at(top, where, O_RDONLY | O_DIRECTORY, sys::Resolve::in_root);
+        }
         if (where != own_path && !where.starts_with(own_path + "/"))
             throw Error(format("the container's process {} is in cgroup {}, which is not below the container's {}", pid,
                                where, own_path));

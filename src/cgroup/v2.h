@@ -36,8 +36,8 @@ void enable_controllers(const std::string& path);
 void set_frozen(const std::string& path, Freeze state);
 bool reads_frozen(const std::string& path);
 
-/// The cgroup2 directory that \a pid is in, which must be below \a path, seen as \a own_path in /proc/PID/cgroup.
-/// Throws Error.
+/// The cgroup2 directory that \a pid is in, which must be below \a path while that is there, seen as \a own_path in
+/// /proc/PID/cgroup. Throws Error.
 sys::Fd open_beside(const std::string& path, const std::string& own_path, int pid);
 
 }  // namespace gpurun::cgroup

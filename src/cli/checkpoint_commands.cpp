@@ -122,7 +122,7 @@ int restore(const container::Context& context, const Arguments& arguments) {
 }  // namespace
 
 const Command checkpoint_command{.name = "checkpoint",
-                                 .usage = "[options] CONTAINER",
+                                 .usage = "[OPTION]... CONTAINER",
                                  .summary = "save a running container to images, by CRIU",
                                  .options = checkpoint_options,
                                  .order = Order::any,
@@ -131,7 +131,7 @@ const Command checkpoint_command{.name = "checkpoint",
                                  .protects = false,
                                  .run = checkpoint};
 const Command restore_command{.name = "restore",
-                              .usage = "[options] CONTAINER",
+                              .usage = "[OPTION]... CONTAINER",
                               .summary = "make a container from a bundle and saved images",
                               .options = restore_options,
                               .order = Order::any,

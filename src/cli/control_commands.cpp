@@ -56,7 +56,7 @@ int resume(const container::Context& context, const Arguments& arguments) {
 }  // namespace
 
 const Command kill_command{.name = "kill",
-                           .usage = "[options] CONTAINER [SIGNAL]",
+                           .usage = "[OPTION]... CONTAINER [SIGNAL]",
                            .summary = "send a signal, SIGTERM by default, to the container's init",
                            .options = kill_options,
                            .order = Order::any,
@@ -65,7 +65,7 @@ const Command kill_command{.name = "kill",
                            .protects = false,
                            .run = kill};
 const Command delete_command{.name = "delete",
-                             .usage = "[options] CONTAINER",
+                             .usage = "CONTAINER",
                              .summary = "delete what a stopped container holds",
                              .options = delete_options,
                              .order = Order::any,

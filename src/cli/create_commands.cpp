@@ -73,7 +73,7 @@ int plan(const container::Context& context, const Arguments& arguments) {
 }  // namespace
 
 const Command create_command{.name = "create",
-                             .usage = "[options] CONTAINER",
+                             .usage = "[OPTION]... CONTAINER",
                              .summary = "create a container from a bundle",
                              .options = create_options,
                              .order = Order::any,
@@ -82,7 +82,7 @@ const Command create_command{.name = "create",
                              .protects = true,
                              .run = create};
 const Command run_command{.name = "run",
-                          .usage = "[options] CONTAINER",
+                          .usage = "[OPTION]... CONTAINER",
                           .summary = "create a container, start it and wait for it",
                           .options = run_options,
                           .order = Order::any,
@@ -100,7 +100,7 @@ const Command start_command{.name = "start",
                             .protects = false,
                             .run = start};
 const Command plan_command{.name = "plan",
-                           .usage = "[options] [CONTAINER]",
+                           .usage = "[OPTION]... [CONTAINER]",
                            .summary = "print the steps that create would carry out",
                            .options = plan_options,
                            .order = Order::any,

@@ -66,7 +66,7 @@ int run(const container::Context& context, const Arguments& arguments) {
 }  // namespace
 
 const Command exec_command{.name = "exec",
-                           .usage = "[options] CONTAINER PROGRAM [argument …]",
+                           .usage = "[OPTION]... CONTAINER PROGRAM [argument …]",
                            .summary = "run a further program in a container",
                            .options = options,
                            .order = Order::options_first,

@@ -206,7 +206,7 @@ int refuse_hook(const container::Context&, const Arguments& arguments) {
 }
 
 const Command cdi_generate_command{.name = "generate",
-                                   .usage = "[options]",
+                                   .usage = "[OPTION]...",
                                    .summary = "write a CDI file of this machine's GPUs",
                                    .options = generate_options,
                                    .order = Order::any,
@@ -215,7 +215,7 @@ const Command cdi_generate_command{.name = "generate",
                                    .protects = false,
                                    .run = generate};
 const Command cdi_list_command{.name = "list",
-                               .usage = "[options]",
+                               .usage = "[OPTION]...",
                                .summary = "list CDI devices of every vendor, their files and what is wrong with these",
                                .options = list_options,
                                .order = Order::any,
@@ -224,7 +224,7 @@ const Command cdi_list_command{.name = "list",
                                .protects = false,
                                .run = list};
 const Command cdi_root_command{.name = "root",
-                               .usage = "--input FILE [options]",
+                               .usage = "--input FILE [OPTION]...",
                                .summary = "replace the root in front of a CDI file's host paths",
                                .options = transform_options,
                                .order = Order::any,
@@ -234,7 +234,7 @@ const Command cdi_root_command{.name = "root",
                                .run = transform_root};
 const Command* const transforms[] = {&cdi_root_command};
 const Command cdi_transform_command{.name = "transform",
-                                    .usage = "root [options]",
+                                    .usage = "root [OPTION]...",
                                     .summary = "change a CDI file",
                                     .options = {},
                                     .order = Order::options_first,
@@ -248,7 +248,7 @@ const Command* const verbs[] = {&cdi_generate_command, &cdi_list_command, &cdi_t
 }  // namespace
 
 const Command gpu_cdi_command{.name = "cdi",
-                              .usage = "generate|list|transform [options]",
+                              .usage = "generate|list|transform [OPTION]...",
                               .summary = "write and list CDI files",
                               .options = {},
                               .order = Order::options_first,

@@ -44,7 +44,7 @@ int doctor(const container::Context&, const Arguments& arguments) { return repor
 }  // namespace
 
 const Command gpu_check_command{.name = "check",
-                                .usage = "[options] [REQUIREMENT …]",
+                                .usage = "[OPTION]... [REQUIREMENT …]",
                                 .summary = "a line for each fact; status 1 when something is wrong",
                                 .options = check_options,
                                 .order = Order::any,
@@ -53,7 +53,7 @@ const Command gpu_check_command{.name = "check",
                                 .protects = false,
                                 .run = check};
 const Command gpu_doctor_command{.name = "doctor",
-                                 .usage = "[options]",
+                                 .usage = "[OPTION]...",
                                  .summary = "what is wrong, why, and the command that mends it",
                                  .options = check_options,
                                  .order = Order::any,

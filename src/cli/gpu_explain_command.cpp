@@ -35,7 +35,7 @@ int explain(const container::Context&, const Arguments& arguments) {
 }  // namespace
 
 const Command gpu_explain_command{.name = "explain",
-                                  .usage = "[options] BUNDLE",
+                                  .usage = "[OPTION]... BUNDLE",
                                   .summary = "why a container gets which GPU, node, library and link",
                                   .options = explain_options,
                                   .order = Order::any,

@@ -70,8 +70,16 @@ Value choice(const Arguments& arguments, const char* option, const Name<Value> (
         format("invalid value \"{}\" for flag --{}: want {}", arguments.value(option), option, join(names, ", ")));
 }
 
-std::string version_text() {
-    return format("gpurun version {}\ncommit: {}\nspec: {}\n", GPURUN_VERSION, GPURUN_COMMIT, spec::version);
+// Put in the place of runc or crun, gpurun goes by that name: callers look for it in what --version and --help print.
+std::string own_name(int argc, char** argv) {
+    constexpr std::string_view replaced[] = {"runc", "crun"};
+    for (const auto name : replaced)
+        if (argc > 0 && base_name(argv[0]) == name) return std::string(name);
+    return "gpurun";
+}
+
+std::string version_text(const std::string& program) {
+    return format("{} version {}\ncommit: {}\nspec: {}\n", program, GPURUN_VERSION, GPURUN_COMMIT, spec::version);
 }
 
 std::string help_text(std::span<const Command* const> commands) {
@@ -80,14 +88,16 @@ std::string help_text(std::span<const Command* const> commands) {
     return text;
 }
 
-std::string help_text() {
-    return "gpurun runs OCI containers, with the GPU built in.\n\nUsage: gpurun [global options] COMMAND [options] "
-           "…\n\n" +
-           help_text(all) + "\nGlobal options:\n" + describe(global_options);
+std::string help_text(const std::string& program) {
+    return format(
+        "NAME:\n   {} - Open Container Initiative runtime, with the GPU built in\n\n"
+        "Usage: {} [OPTION...] COMMAND [OPTION]... …\n\n{}\nGlobal options:\n{}",
+        program, program, help_text(all), describe(global_options));
 }
 
-std::string help_text(const Command& command, const std::string& name) {
-    return format("gpurun {}: {}\n\nUsage: gpurun {} {}\n\n{}", name, command.summary, name, command.usage,
+std::string help_text(const std::string& program, const std::string& name, const Command& command) {
+    return format("NAME:\n   {} {} - {}\n\nUsage: {} [OPTION...] {} {}\n\n{}", program, name, command.summary, program,
+                  name, command.usage,
                   command.children.empty() ? describe(command.options) : help_text(command.children));
 }
 
@@ -115,7 +125,7 @@ const Command& find_command(std::span<const Command* const> commands, const std:
                             const std::string& name) {
     for (const Command* command : commands)
         if (name == command->name) return *command;
-    throw Error(format("unknown command \"{}\"; {} --help lists them", name, program));
+    throw Error(format("unknown command \"{}\": No help topic for '{}'; {} --help lists them", name, name, program));
 }
 
 void check_count(const Command& command, const std::string& name, const Arguments& arguments) {
@@ -129,26 +139,28 @@ void check_count(const Command& command, const std::string& name, const Argument
 
 int run_command_line(int argc, char** argv, int& failure) {
     const Arguments global = parse(argc, argv, global_options, Order::options_first);
-    if (global.has("version")) return print(version_text()), 0;
+    const std::string program = own_name(argc, argv);
+    if (global.has("version")) return print(version_text(program)), 0;
     if (global.help || global.positionals.empty() || global.positionals[0] == "help") {
-        print(help_text());
+        print(help_text(program));
         return global.positionals.empty() && !global.help ? 1 : 0;
     }
     configure_log(global);
     // Where the words of the command begin that are not understood yet.
     int first = argc - static_cast<int>(global.positionals.size());
     std::string name = global.positionals[0];
-    const Command* command = name == completion_command.name ? &completion_command : &find_command(all, "gpurun", name);
+    const Command* command = name == completion_command.name ? &completion_command : &find_command(all, program, name);
     while (!command->children.empty()) {
         const Arguments words = parse(argc - first, argv + first, {}, Order::options_first);
-        if (words.help || words.positionals.empty()) return print(help_text(*command, name)), words.help ? 0 : 1;
+        if (words.help || words.positionals.empty())
+            return print(help_text(program, name, *command)), words.help ? 0 : 1;
         first = argc - static_cast<int>(words.positionals.size());
-        command = &find_command(command->children, "gpurun " + name, words.positionals[0]);
+        command = &find_command(command->children, format("{} {}", program, name), words.positionals[0]);
         name.append(" ").append(command->name);
     }
     failure = command->failure;
     const Arguments arguments = parse(argc - first, argv + first, command->options, command->order);
-    if (arguments.help) return print(help_text(*command, name)), 0;
+    if (arguments.help) return print(help_text(program, name, *command)), 0;
     check_count(*command, name, arguments);
     if (command->protects) protect_binary(argv);
     return command->run(context_of(global), arguments);

@@ -27,6 +27,7 @@ std::string user_name(std::uint32_t uid) {
 int list(const container::Context& context, const Arguments& arguments) {
     const std::string wanted = output_format(arguments);
     if (!sys::exists(context.root)) {
+        if (context.root != state::default_root()) throw Error(ENOENT, format("directory of records {}", context.root));
         if (wanted == "json" && !arguments.has("quiet"))
             print("null");
         else if (wanted == "table" && !arguments.has("quiet"))
@@ -124,7 +125,7 @@ int write_spec(const container::Context&, const Arguments& arguments) {
 void print(std::string_view text) { sys::write_all(sys::FdRef(STDOUT_FILENO), text, "standard output"); }
 
 const Command list_command{.name = "list",
-                           .usage = "[options]",
+                           .usage = "[OPTION]...",
                            .summary = "list containers",
                            .options = list_options,
                            .order = Order::any,
@@ -142,7 +143,7 @@ const Command state_command{.name = "state",
                             .protects = false,
                             .run = state};
 const Command ps_command{.name = "ps",
-                         .usage = "[options] CONTAINER [ps options]",
+                         .usage = "[OPTION]... CONTAINER [OPTION OF PS]...",
                          .summary = "list a container's processes",
                          .options = ps_options,
                          .order = Order::options_first,
@@ -151,7 +152,7 @@ const Command ps_command{.name = "ps",
                          .protects = false,
                          .run = ps};
 const Command spec_command{.name = "spec",
-                           .usage = "[options]",
+                           .usage = "[OPTION]...",
                            .summary = "write a default config.json",
                            .options = spec_options,
                            .order = Order::any,

@@ -146,7 +146,7 @@ int events(const container::Context& context, const Arguments& arguments) {
 }  // namespace
 
 const Command update_command{.name = "update",
-                             .usage = "[options] CONTAINER",
+                             .usage = "[OPTION]... CONTAINER",
                              .summary = "change a container's limits",
                              .options = update_options,
                              .order = Order::any,
@@ -155,7 +155,7 @@ const Command update_command{.name = "update",
                              .protects = false,
                              .run = update};
 const Command events_command{.name = "events",
-                             .usage = "[options] CONTAINER",
+                             .usage = "[OPTION]... CONTAINER",
                              .summary = "print statistics and OOM kills as JSON lines",
                              .options = events_options,
                              .order = Order::any,

@@ -144,7 +144,7 @@ int setup(const container::Context&, const Arguments& arguments) {
 }  // namespace
 
 const Command setup_command{.name = "setup",
-                            .usage = "[options] docker|containerd|crio|podman",
+                            .usage = "[OPTION]... docker|containerd|crio|podman",
                             .summary = "register gpurun with a container engine",
                             .options = setup_options,
                             .order = Order::any,

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include "engine/engine.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/text.h"
@@ -18,11 +19,12 @@ void add_capabilities(spec::Process& process, const std::vector<std::string>& na
     if (!process.capabilities) process.capabilities.emplace();
     auto& sets = *process.capabilities;
     for (const auto& name : names) {
-        if (security::capability_number(name) < 0) throw Error(format("--cap: unknown capability {}", name));
         for (auto* set : {&sets.bounding, &sets.effective, &sets.permitted}) set->push_back(name);
         // Ambient, so that a user other than root has it too; that needs inheritable.
-        if (process.user.uid != 0)
-            for (auto* set : {&sets.inheritable, &sets.ambient}) set->push_back(name);
+        const bool inheritable =
+            std::find(sets.inheritable.begin(), sets.inheritable.end(), name) != sets.inheritable.end();
+        if (process.user.uid != 0 && !inheritable) sets.inheritable.push_back(name);
+        if (process.user.uid != 0 || inheritable) sets.ambient.push_back(name);
     }
 }
 
@@ -95,7 +97,6 @@ engine::Started start_process(const ExecOptions& options, const state::Record& r
     engine::HostSide side{.options = &plan_options,
                           .cgroup = manager.get(),
                           .state = state::to_state(record, spec::Status::running),
-                          .environment = &process.env,
                           .seccomp = container.linux && container.linux->seccomp ? &*container.linux->seccomp : nullptr,
                           .console_socket = console_socket,
                           .target = target,

@@ -165,7 +165,6 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
     engine::HostSide side{.options = &prepared.options,
                           .cgroup = prepared.options.has_cgroup ? manager.get() : nullptr,
                           .state = state::to_state(record, spec::Status::creating),
-                          .environment = prepared.spec.process ? &prepared.spec.process->env : nullptr,
                           .seccomp = prepared.spec.linux->seccomp ? &*prepared.spec.linux->seccomp : nullptr,
                           .console_socket = console_socket,
                           .start_listener = listener};

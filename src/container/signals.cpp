@@ -36,7 +36,8 @@ int real_time(std::string_view text, std::string_view base, int value, int sign)
 }  // namespace
 
 int signal_number(const std::string& name) {
-    if (const auto number = parse_number<int>(name); number && *number > 0 && *number <= last) return *number;
+    // 0 asks whether there is somebody to signal.
+    if (const auto number = parse_number<int>(name); number && *number >= 0 && *number <= last) return *number;
     std::string upper;
     for (const char c : name) upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     std::string_view text = upper;

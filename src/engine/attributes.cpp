@@ -46,7 +46,8 @@ void set_personality(const spec::Personality& personality) {
         throw Error(errno, "personality " + personality.domain);
 }
 
-void set_scheduler(const spec::Scheduler& scheduler) {
+void set_scheduler(const plan::step::SetScheduler& step) {
+    const auto& scheduler = step.scheduler;
     sys::Scheduling scheduling{.policy = look_up(sys::scheduler_policies, scheduler.policy, "scheduler policy"),
                                .nice = scheduler.nice,
                                .priority = static_cast<std::uint32_t>(scheduler.priority),
@@ -54,7 +55,14 @@ void set_scheduler(const spec::Scheduler& scheduler) {
                                .deadline = scheduler.deadline,
                                .period = scheduler.period};
     for (const auto& flag : scheduler.flags) scheduling.flags |= look_up(sys::scheduler_flags, flag, "scheduler flag");
-    sys::set_scheduling(scheduling);
+    try {
+        sys::set_scheduling(scheduling);
+    } catch (const Error& error) {
+        // SCHED_DEADLINE is for processes that may run on every CPU (sched_setattr(2)).
+        if (error.code != EPERM || !step.has_cpuset) throw;
+        throw Error(EPERM,
+                    "process scheduler can't be used together with AllowedCPUs, which linux.resources.cpu.cpus are");
+    }
 }
 
 void set_io_priority(const spec::IoPriority& priority) {

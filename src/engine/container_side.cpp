@@ -38,7 +38,7 @@ struct Executor {
         spec::State state = side.state;
         state.status = s.status;
         state.pid = ::getpid();
-        run_hooks(s.kind, s.hooks, state, s.kind == HookKind::start_container ? side.environment : nullptr);
+        run_hooks(s.kind, s.hooks, state, s.kind == HookKind::start_container ? &side.variables : nullptr);
     }
     void operator()(const step::EnterCgroup&) const { enter_cgroup(side); }
     void operator()(const step::JoinNamespaces& s) const { join_namespaces(side, s); }
@@ -62,7 +62,7 @@ struct Executor {
     void operator()(const step::SetDomainname& s) const { set_domainname(s.name); }
     void operator()(const step::SetSysctl& s) const { set_sysctl(side, s); }
     void operator()(const step::SetPersonality& s) const { set_personality(s.personality); }
-    void operator()(const step::SetScheduler& s) const { set_scheduler(s.scheduler); }
+    void operator()(const step::SetScheduler& s) const { set_scheduler(s); }
     void operator()(const step::SetIoPriority& s) const { set_io_priority(s.priority); }
     void operator()(const step::SetMemoryPolicy& s) const { set_memory_policy(s.policy); }
     void operator()(const step::SetCpuAffinity& s) const { sys::set_cpu_affinity(s.cpus); }

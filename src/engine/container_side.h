@@ -28,8 +28,7 @@ struct ContainerSide {
     std::map<std::string, sys::Fd>* mapped_mounts = nullptr;       ///< By destination: idmapped by the host process.
     const cgroup::Location* cgroup = nullptr;                      ///< As it was made; null: none of its own.
     const plan::Options* options = nullptr;
-    spec::State state;                                      ///< For hooks.
-    const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.
+    spec::State state;  ///< For hooks.
 
     sys::Fd root;               ///< The container's root directory.
     std::string root_path;      ///< Its path on the host, until pivot_root.
@@ -80,7 +79,7 @@ void set_hostname(const std::string& name);
 void set_domainname(const std::string& name);
 void set_sysctl(ContainerSide& side, const plan::step::SetSysctl& step);
 void set_personality(const spec::Personality& personality);
-void set_scheduler(const spec::Scheduler& scheduler);
+void set_scheduler(const plan::step::SetScheduler& step);
 void set_io_priority(const spec::IoPriority& priority);
 void set_memory_policy(const spec::MemoryPolicy& policy);
 void set_rlimits(const std::vector<spec::Rlimit>& rlimits);

@@ -18,10 +18,9 @@ namespace gpurun::engine {
 /// What the host's lane needs beside the plan. Borrowed things outlive the call.
 struct HostSide {
     const plan::Options* options = nullptr;
-    cgroup::Manager* cgroup = nullptr;                      ///< Null: the process stays in the caller's cgroup.
-    spec::State state;                                      ///< For hooks; pid and status are filled in.
-    const std::vector<std::string>* environment = nullptr;  ///< process.env, for startContainer hooks.
-    const spec::Seccomp* seccomp = nullptr;                 ///< linux.seccomp, for its agent.
+    cgroup::Manager* cgroup = nullptr;       ///< Null: the process stays in the caller's cgroup.
+    spec::State state;                       ///< For hooks; pid and status are filled in.
+    const spec::Seccomp* seccomp = nullptr;  ///< linux.seccomp, for its agent.
     sys::FdRef console_socket{};
     sys::FdRef start_listener{};  ///< Handed to the container process.
     sys::FdRef target{};          ///< exec: pidfd of the container's init.

@@ -108,6 +108,10 @@ struct Lane {
     }
 
     void clone(const step::Clone& s);
+    cgroup::Entry cgroup_entry() const;
+    std::string adding_pid() const {
+        return format("error adding pid of the program to cgroups {} of the container", side.options->cgroup_path);
+    }
     void launch_outside(CloneRequest request, std::vector<sys::Fd>& tasks);
     void end_with_failure();
     [[noreturn]] void become_container(std::vector<sys::Fd>& tasks) noexcept;
@@ -133,14 +137,25 @@ struct Lane {
     container.cgroup = side.cgroup != nullptr ? &side.cgroup->location() : nullptr;
     container.options = side.options;
     container.state = side.state;
-    container.environment = side.environment;
     run_container(plan.container, container);
+}
+
+cgroup::Entry Lane::cgroup_entry() const {
+    const std::string& path = side.options->cgroup_path;
+    try {
+        return side.cgroup->entry(path);
+    } catch (const Error& error) {
+        if (!path.empty()) throw with_context(adding_pid(), error);
+        // The container has moved elsewhere and its cgroup is gone (systemd takes empty ones away).
+        if (error.code != ENOENT || side.target_pid == 0) throw;
+        return side.cgroup->entry_beside(side.target_pid);
+    }
 }
 
 void Lane::clone(const step::Clone& s) {
     std::tie(channel, far_channel) = sys::socket_pair();
     cgroup::Entry entry;
-    if (s.into_cgroup && side.cgroup != nullptr) entry = side.cgroup->entry(side.options->cgroup_path);
+    if (s.into_cgroup && side.cgroup != nullptr) entry = cgroup_entry();
     CloneRequest request{.namespaces = s.namespaces,
                          .cgroup = entry.directory,
                          .user_namespace = !s.joins_user ? sys::FdRef()
@@ -153,7 +168,8 @@ void Lane::clone(const step::Clone& s) {
     try {
         started.child = launch(request);
     } catch (const Error& error) {
-        if (!request.cgroup || !side.options->cgroup_path.empty()) throw;
+        if (request.cgroup && !side.options->cgroup_path.empty()) throw with_context(adding_pid(), error);
+        if (!request.cgroup) throw;
         if (error.code == EACCES) return launch_outside(request, entry.tasks);
         // Controllers enabled below it close a cgroup to processes (systemd inside did so): go where init has gone.
         if (error.code != EBUSY || side.target_pid == 0) throw;

@@ -72,6 +72,8 @@ void handle_ending_signals(void (*handler)(int)) {
 void prepare_program(ContainerSide& side, const plan::step::PrepareProgram& step) {
     side.program = find_program(step.name, step.env);
     side.variables = step.env;
+    // An empty HOME is none, as with runc.
+    std::erase(side.variables, "HOME=");
     if (!plan::environment_value(side.variables, "HOME")) side.variables.push_back("HOME=" + home_directory());
     sys::reset_signals();
     for (int fd = 3; fd < 3 + step.preserved_fds; ++fd) ::fcntl(fd, F_SETFD, 0);

@@ -10,6 +10,11 @@ namespace {
 
 bool has_seccomp(const spec::Spec& container) { return container.linux && container.linux->seccomp; }
 
+bool has_cpuset(const spec::Spec& container) {
+    return container.linux && container.linux->resources && container.linux->resources->cpu &&
+           !container.linux->resources->cpu->cpus.empty();
+}
+
 security::CapabilitySets capability_sets(const spec::Process& process, const Host& host) {
     // As with runc and crun, a process whose capabilities are not configured has none.
     security::Ungranted ungranted;
@@ -59,7 +64,7 @@ void add_process(std::vector<Step>& lane, const spec::Spec& container, const spe
                  int preserved_fds) {
     if (container.linux && container.linux->personality)
         lane.push_back(step::SetPersonality{*container.linux->personality});
-    if (process.scheduler) lane.push_back(step::SetScheduler{*process.scheduler});
+    if (process.scheduler) lane.push_back(step::SetScheduler{*process.scheduler, has_cpuset(container)});
     if (process.io_priority) lane.push_back(step::SetIoPriority{*process.io_priority});
     if (container.linux && container.linux->memory_policy && !container.linux->memory_policy->mode.empty())
         lane.push_back(step::SetMemoryPolicy{*container.linux->memory_policy});

@@ -57,11 +57,12 @@ void check_root(const std::optional<Root>& root) {
 void check_mount(const Mount& mount, const std::string& at) {
     if (mount.destination.empty()) throw Invalid(below(at, "destination"), "expected a path, got \"\"");
     if (mount.uid_mappings.empty() != mount.gid_mappings.empty())
-        throw Invalid(at, "expected uidMappings and gidMappings together, got one of them");
+        throw Invalid(at, "invalid mount: expected uidMappings and gidMappings together, got one of them");
     if (mount.type.empty() || mount.source.empty()) {
         const auto options = parse_mount_options(mount);
         if (mount.type.empty() && options.bind == Bind::none && !options.remount)
-            throw Invalid(at, "expected a type such as \"tmpfs\", or the option bind or rbind, got neither");
+            throw Invalid(at,
+                          "invalid mount: expected a type such as \"tmpfs\", or the option bind or rbind, got neither");
         if (mount.source.empty() && options.bind != Bind::none && !options.remount)
             throw Invalid(at, "expected a source to bind, got none");
     }

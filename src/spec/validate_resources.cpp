@@ -12,7 +12,8 @@ void check_device_rule(const DeviceRule& rule, const std::string& at) {
     const auto is_wrong = [](const std::optional<std::int64_t>& number) { return number && *number < unlimited; };
     if (!rule.type.empty() && rule.type != "a" && rule.type != "b" && rule.type != "c")
         throw Invalid(at + ".type", format("expected one of a, b, c, got \"{}\"", rule.type));
-    if (rule.access.find_first_not_of("rwm") != std::string::npos)
+    // 'a' is the kernel's word for all types, which runc's users have written here for years; it grants nothing.
+    if (rule.access.find_first_not_of("rwma") != std::string::npos)
         throw Invalid(at + ".access", format("expected some of rwm, got \"{}\"", rule.access));
     if (is_wrong(rule.major) || is_wrong(rule.minor))
         throw Invalid(at, "expected device numbers from 0, or -1 for all");

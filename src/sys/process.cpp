@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -232,7 +233,8 @@ Finished run_program(const Program& program) {
     ::sigaction(SIGPIPE, &ignore, nullptr);
     ::sigaction(SIGPIPE, &before, nullptr);
     if (told == sizeof code) throw Error(code, "exec " + program.path);
-    finished.output = std::string(trim(finished.output));
+    while (!finished.output.empty() && std::isspace(static_cast<unsigned char>(finished.output.back())) != 0)
+        finished.output.pop_back();
     return finished;
 }
 

@@ -1,0 +1,142 @@
+"""What runc's and crun's callers rely on to the letter: words that they look for, statuses, odd input that has always worked."""
+import pathlib
+import shutil
+
+from harness.cases import case, tool
+from harness.checks import contains, equal, eventually, fails, succeeds
+
+
+def named(t, name):
+    """The runtime as a file of that name."""
+    place = t.directory / "named"
+    place.mkdir(exist_ok=True)
+    return pathlib.Path(shutil.copy2(t.runtime, place / name))
+
+
+@case("--help names the program and the verb in its first lines", runc="names itself runc")
+def _(t):
+    lines = succeeds(t.call("--help")).out.splitlines()
+    equal(lines[0], "NAME:")
+    contains(lines[1], "gpurun - Open Container Initiative runtime")
+    for verb in ("checkpoint", "delete", "events", "exec", "kill", "list", "pause", "restore", "resume", "spec", "start", "run", "state", "update"):
+        contains(succeeds(t.call(verb, "-h")).out.splitlines()[1], f"gpurun {verb} - ")
+    fails(t.call("foo", "-h"), "No help topic for 'foo'", 'unknown command "foo"')
+
+
+@case("in the place of runc or crun gpurun goes by that name", runc="is always runc")
+def _(t):
+    for name in ("runc", "crun"):
+        t.runtime = named(t, name)
+        contains(succeeds(t.call("--version")).out, f"{name} version ")
+        contains(succeeds(t.call("kill", "--help")).out, f"{name} kill - ")
+    contains(succeeds(t.call("delete", "--help")).out, "Usage: crun [OPTION...] delete CONTAINER")
+    contains(succeeds(t.call("update", "--help")).out, "Usage: crun [OPTION...] update [OPTION]... CONTAINER")
+
+
+@case("signal 0 asks whether the container runs")
+def _(t):
+    c = t.container("sleep", "100").started()
+    succeeds(c.verb("kill", "0"))
+    succeeds(c.verb("kill", "KILL"))
+    eventually(lambda: c.status() == "stopped", "the container stops")
+    fails(c.verb("kill", "0"), "container not running")
+    succeeds(t.call("kill", "--all", c.id, "0"))
+
+
+@case("list fails for a directory that was named and is not there, and does not make it", runc="only since 1.1.13")
+def _(t):
+    t.state_root = t.directory / "nowhere"
+    fails(t.call("list"), "nowhere", "no such file or directory")
+    assert not t.state_root.exists(), "list made the directory"
+
+
+@case("ps keeps the columns of ps", needs=[tool("ps")])
+def _(t):
+    c = t.container("sleep", "100").started()
+    lines = succeeds(t.call("ps", c.id, "-e", "-x")).out.splitlines()
+    assert lines[0].startswith(" ") and " PID TTY " in lines[0], lines
+
+
+@case("exec --cap ignores a capability that nobody knows, with a warning")
+def _(t):
+    c = t.container("sleep", "100").started()
+    contains(succeeds(c.exec("true", flags=("--cap", "CAP_UNKNOWN"))).err, "CAP_UNKNOWN")
+
+
+@case("exec --cap makes a capability ambient that the config has as inheritable")
+def _(t):
+    c = t.container("sleep", "100")
+    c.process["capabilities"] = {"bounding": ["CAP_KILL", "CAP_CHOWN", "CAP_FOWNER"], "permitted": ["CAP_KILL", "CAP_CHOWN"],
+                                 "effective": ["CAP_KILL"], "inheritable": ["CAP_CHOWN", "CAP_FOWNER"], "ambient": ["CAP_CHOWN"]}
+    c.started()
+    contains(succeeds(c.exec("grep", "CapAmb", "/proc/self/status")).out, "0000000000000001")
+    contains(succeeds(c.exec("grep", "CapAmb", "/proc/self/status", flags=("--cap", "CAP_FOWNER"))).out, "0000000000000009")
+
+
+@case("an empty HOME is the user's, also after another one")
+def _(t):
+    c = t.container(sh="echo $HOME")
+    c.process["env"] += ["HOME=/elsewhere", "HOME="]
+    equal(succeeds(c.run()).out, "/root\n")
+
+
+@case("startContainer hooks have the program's environment, with its HOME")
+def _(t):
+    c = t.container("true")
+    c.process["env"] = ["PATH=/bin", "ONE=two"]
+    c.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-euc", "test $ONE = two; test $HOME = /root"]}]}
+    succeeds(c.run())
+
+
+@case("exec --cgroup says what is wrong with the path", runc="only since 1.1.10")
+def _(t):
+    c = t.container("sleep", "100").started()
+    fails(c.exec("true", flags=("--cgroup", "..")), "bad sub cgroup path")
+    fails(c.exec("true", flags=("--cgroup", "nowhere")), " adding pid ", " to cgroups", "no such file or directory")
+
+
+@case("exec --cgroup names an unknown controller", modes=("v1", "hybrid"))
+def _(t):
+    c = t.container("sleep", "100").started()
+    fails(c.exec("true", flags=("--cgroup", "whatever:/")), "unknown controller whatever")
+
+
+@case("unified limits on cgroup v1 are an invalid configuration", modes=("v1",))
+def _(t):
+    c = t.container("true")
+    c.linux["resources"]["unified"] = {"memory.min": "131072"}
+    fails(c.run(), "invalid configuration", "linux.resources.unified.memory.min")
+
+
+@case("exec follows an init that has left for another cgroup, when its own is gone", modes=("v2",), runc="only since 1.5")
+def _(t):
+    other = pathlib.Path("/sys/fs/cgroup") / f"{t.name}-other"
+    other.mkdir()
+    try:
+        c = t.container(sh=f"echo 1 > {other}/cgroup.procs && exec sleep 100")
+        c.config["mounts"].append({"destination": "/sys/fs/cgroup", "type": "bind", "source": "/sys/fs/cgroup", "options": ["rbind", "rw"]})
+        c.started()
+        own = pathlib.Path("/sys/fs/cgroup") / c.linux["cgroupsPath"].lstrip("/")
+        eventually(lambda: (other / "cgroup.procs").read_text(), "init moves")
+        own.rmdir()
+        equal(succeeds(c.exec("cat", "/proc/self/cgroup")).out.splitlines()[-1], f"0::/{other.name}")
+        c.delete("--force")
+    finally:
+        eventually(lambda: not (other / "cgroup.procs").read_text(), "the cgroup is empty")
+        other.rmdir()
+
+
+@case("a device rule's access may have an a, which grants nothing")
+def _(t):
+    c = t.container(sh="true < /dev/kmsg")
+    c.linux["devices"] = [{"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11}]
+    c.linux["resources"]["devices"].append({"allow": False, "type": "c", "major": 1, "minor": 11, "access": "rwa"})
+    fails(c.run(), "operation not permitted")
+
+
+@case("SCHED_DEADLINE beside a cpuset is explained", modes=("v1", "hybrid"), runc="only since 1.2")
+def _(t):
+    c = t.container("true")
+    c.linux["resources"]["cpu"] = {"cpus": "0"}
+    c.process["scheduler"] = {"policy": "SCHED_DEADLINE", "runtime": 42000, "deadline": 1000000, "period": 1000000}
+    fails(c.run(), "process scheduler can't be used together with AllowedCPUs")
