@@ -158,6 +158,7 @@ engine::CriuRequest restore_request(const RestoreOptions& options, const spec::S
     auto words = common_words(options.criu, spec, program, "restore", "restore.log");
     add(words, {"root", rootfs, "restore-sibling", "evasive-devices", "cgroup-roots"});
     if (options.tcp_close) add(words, {"tcp-close"});
+    if (spec.process && spec.process->no_new_privileges) add(words, {"no-new-privileges"});
     if (!options.lsm_profile.empty())
         add(words, {"needs", "31600", "--lsm-profile", "lsm-profile", options.lsm_profile});
     if (!options.lsm_mount_context.empty())

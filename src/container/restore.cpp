@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -54,6 +55,8 @@ struct Restoring {
             if (!prepared.spec.hooks) return;
             hooks(plan::HookKind::prestart, prepared.spec.hooks->prestart);
             hooks(plan::HookKind::create_runtime, prepared.spec.hooks->create_runtime);
+        } else if (news == "post-restore" && prepared.spec.root && prepared.spec.root->readonly) {
+            engine::make_restored_root_readonly(pid);
         } else if (news == "orphan-pts-master" && !descriptors.empty()) {
             if (console_socket)
                 sys::send_message(console_socket, news, {descriptors.front()});
@@ -104,6 +107,39 @@ void write_pid_file(const std::string& path, std::int64_t pid) {
     sys::replace_file_at(directory, std::string(base_name(path)), std::to_string(pid), 0644);
 }
 
+/// In a user namespace CRIU reads the images as the container's root: for as long as this lives, he finds them in their
+/// directory. It gets his group, which may only search it.
+class SearchableImages {
+ public:
+    SearchableImages(const std::string& path, const spec::Linux& linux) {
+        if (spec::find_namespace(linux, NamespaceType::user) == nullptr) return;
+        for (const auto& mapping : linux.gid_mappings)
+            if (mapping.container_id == 0) give_to(path, static_cast<gid_t>(mapping.host_id));
+    }
+    ~SearchableImages() {
+        if (!directory_) return;
+        static_cast<void>(::fchown(directory_.get(), static_cast<uid_t>(-1), before_.st_gid));
+        ::fchmod(directory_.get(), before_.st_mode & permissions);
+    }
+    SearchableImages(const SearchableImages&) = delete;
+    SearchableImages& operator=(const SearchableImages&) = delete;
+
+ private:
+    void give_to(const std::string& path, gid_t group) {
+        sys::Fd directory = sys::open(path, O_RDONLY | O_DIRECTORY);
+        before_ = sys::stat_fd(directory);
+        if ((before_.st_mode & S_IXOTH) != 0) return;
+        if (::fchown(directory.get(), static_cast<uid_t>(-1), group) != 0 ||
+            ::fchmod(directory.get(), (before_.st_mode & S_IRWXU) | S_IXGRP) != 0)
+            throw Error(errno, format("let the container's root search {}", path));
+        directory_ = std::move(directory);
+    }
+
+    static constexpr mode_t permissions = 07777;
+    sys::Fd directory_;
+    struct stat before_ {};
+};
+
 void kill_restored(int pid) {
     const sys::Fd pidfd = sys::try_pidfd_open(pid);
     if (pidfd) sys::try_signal(pidfd, SIGKILL);
@@ -119,6 +155,7 @@ void bring_back(Restoring& container, const std::string& criu, Undo& undo) {
         container.console_socket = sys::connect_to(options.create.console_socket, SOCK_STREAM);
     const auto plan = plan::build_create(prepared.spec, prepared.host, prepared.options, prepared.edits);
     if (prepared.options.has_cgroup) make_cgroup(container, plan, undo);
+    const SearchableImages searchable(options.criu.image_path, *prepared.spec.linux);
     const int pid = engine::run_restore(
         request, plan, prepared.options.has_cgroup ? container.manager.get() : nullptr, container.store.root(),
         [&container](const std::string& news, int of, std::vector<sys::Fd>& fds) { container.hear(news, of, fds); });

@@ -1,6 +1,9 @@
 #include "engine/criu.h"
 
+#include <fcntl.h>
 #include <gpurun/error.h>
+#include <linux/mount.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include "engine/restore_root.h"
 #include "sys/file.h"
 #include "sys/helper.h"
+#include "sys/mount.h"
 #include "sys/process.h"
 #include "sys/socket.h"
 
@@ -110,6 +114,22 @@ int run(const Worker& worker, const CriuNews& news) {
 }  // namespace
 
 void run_criu(const CriuRequest& request, const CriuNews& news) { run({.request = request}, news); }
+
+void make_restored_root_readonly(int pid) {
+    const sys::Child child = sys::clone({});
+    if (child.pid == 0) {
+        int failure = EIO;
+        try {
+            sys::enter_namespace(sys::try_pidfd_open(pid), CLONE_NEWNS, "of the container");
+            const sys::Fd root = sys::open("/", O_PATH | O_DIRECTORY);
+            failure = sys::try_set_mount_attributes(root, {.set = MOUNT_ATTR_RDONLY}, false);
+        } catch (const Error& error) {
+            if (error.code != 0) failure = error.code;
+        }
+        ::_exit(failure);
+    }
+    if (const int failure = sys::wait_for(child.pid)) throw Error(failure, "make the restored root read-only");
+}
 
 int run_restore(const CriuRequest& request, const plan::Plan& plan, cgroup::Manager* cgroup, const std::string& scratch,
                 const CriuNews& news) {

@@ -35,4 +35,8 @@ void run_criu(const CriuRequest& request, const CriuNews& news);
 int run_restore(const CriuRequest& request, const plan::Plan& plan, cgroup::Manager* cgroup, const std::string& scratch,
                 const CriuNews& news);
 
+/// Makes the root of \a pid read-only while CRIU still holds it back: CRIU saves no flags of the root (until its pull
+/// request 2637). Throws Error.
+void make_restored_root_readonly(int pid);
+
 }  // namespace gpurun::engine

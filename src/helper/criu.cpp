@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gpurun/error.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -243,6 +244,8 @@ int carry_out(const std::vector<std::string>& arguments) {
     const std::vector<std::string> words(arguments.begin() + 1, arguments.end());
     CriuCall call;
     read_criu_options(words, call);
+    // Inherited: CRIU before 3.19 does not save it.
+    if (call.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) throw Error(errno, "no_new_privs");
     Worker worker(find_program(call.program));
     check_version(worker, call.requirements);
     if (call.asks_features) check_features(worker, call.features);

@@ -148,6 +148,8 @@ void needs_lazy_pages(CriuCall& call, Values) {
     call.features.has_lazy_pages = call.features.lazy_pages = 1;
 }
 
+void no_new_privileges(CriuCall& call, Values) { call.no_new_privileges = true; }
+
 void program(CriuCall& call, Values values) { call.program = values[0]; }
 
 struct Option {
@@ -180,6 +182,7 @@ constexpr Option options[] = {
     {"lazy-pages", 0, flag<&CriuOpts::has_lazy_pages, &CriuOpts::lazy_pages>},
     {"track-memory", 0, flag<&CriuOpts::has_track_mem, &CriuOpts::track_mem>},
     {"evasive-devices", 0, flag<&CriuOpts::has_evasive_devices, &CriuOpts::evasive_devices>},
+    {"no-new-privileges", 0, no_new_privileges},
     {"restore-sibling", 0, flag<&CriuOpts::has_rst_sibling, &CriuOpts::rst_sibling>},
     {"mount", 2, mount},
     {"external", 1, external},

@@ -20,6 +20,7 @@ struct CriuCall {
     CriuOpts opts = CRIU_OPTS__INIT;
     CriuFeatures features = CRIU_FEATURES__INIT;
     bool asks_features = false;
+    bool no_new_privileges = false;  ///< What CRIU restores has no_new_privs: CRIU's process has it then.
     std::string program = "criu";
     std::string log_directory;  ///< For messages: where CRIU's log is.
     std::vector<CriuRequirement> requirements;
