@@ -112,7 +112,9 @@ struct Unshare {
     std::uint64_t namespaces = 0;
 };
 /// Becomes id 0 of the user namespace, so that what is made belongs to it.
-struct BecomeRoot {};
+struct BecomeRoot {
+    std::uint32_t uid = 0, gid = 0;  ///< The first that are mapped, where 0 is not.
+};
 struct SetTimeOffsets {
     std::map<std::string, spec::TimeOffset> offsets;
 };
@@ -137,8 +139,10 @@ struct Mount {
     std::vector<spec::IdMapping> uids, gids;  ///< For idmap: the mount's own or the container's.
     bool mapped_by_host =
         false;  ///< Idmapping needs the host's privileges: in a user namespace the host process prepares it.
+    bool opened_by_host = false;  ///< A bind in a user namespace, whose root may not be let through to the source.
 };
-/// Host lane: detached idmapped mounts for a container in a user namespace, taken over by the steps that mount them.
+/// Host lane: detached mounts for a container in a user namespace, idmapped ones and binds, taken over by the steps
+/// that mount them.
 struct MapMounts {
     std::vector<Mount> mounts;
 };

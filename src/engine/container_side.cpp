@@ -43,7 +43,7 @@ struct Executor {
     void operator()(const step::EnterCgroup&) const { enter_cgroup(side); }
     void operator()(const step::JoinNamespaces& s) const { join_namespaces(side, s); }
     void operator()(const step::Unshare& s) const { unshare_namespaces(s.namespaces); }
-    void operator()(const step::BecomeRoot&) const { become_root(); }
+    void operator()(const step::BecomeRoot& s) const { become_root(s); }
     void operator()(const step::SetTimeOffsets& s) const { set_time_offsets(side, s); }
     void operator()(const step::RaiseLoopback&) const { raise_loopback(); }
     void operator()(const step::JoinKeyring& s) const { join_keyring(side, s); }

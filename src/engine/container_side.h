@@ -25,7 +25,7 @@ struct ContainerSide {
     sys::FdRef target;                      ///< exec: pidfd of the container's init.
     std::vector<sys::Fd>* tasks = nullptr;  ///< v1: write "0" to enter.
     std::map<spec::NamespaceType, sys::Fd>* namespaces = nullptr;  ///< Joined by path.
-    std::map<std::string, sys::Fd>* mapped_mounts = nullptr;       ///< By destination: idmapped by the host process.
+    std::map<std::string, sys::Fd>* made_mounts = nullptr;         ///< By destination: by the host process.
     const cgroup::Location* cgroup = nullptr;                      ///< As it was made; null: none of its own.
     const plan::Options* options = nullptr;
     spec::State state;  ///< For hooks.
@@ -49,7 +49,7 @@ struct ContainerSide {
 void enter_cgroup(ContainerSide& side);
 void join_namespaces(ContainerSide& side, const plan::step::JoinNamespaces& step);
 void unshare_namespaces(std::uint64_t namespaces);
-void become_root();
+void become_root(const plan::step::BecomeRoot& step);
 void set_time_offsets(ContainerSide& side, const plan::step::SetTimeOffsets& step);
 void raise_loopback();
 void join_keyring(ContainerSide& side, const plan::step::JoinKeyring& step);

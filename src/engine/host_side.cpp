@@ -36,8 +36,8 @@ struct Lane {
     sys::Fd channel{}, far_channel{};
     sys::Fd proc{};
     std::optional<NewNetwork> network{};
-    std::map<spec::NamespaceType, sys::Fd> namespaces{};
-    std::map<std::string, sys::Fd> mapped_mounts{};
+    OpenNamespaces namespaces{};
+    std::map<std::string, sys::Fd> made_mounts{};
 
     void operator()(const step::Pass& s) { pass(channel, s.barrier); }
     void operator()(const step::Await& s) { await_container(s.barrier); }
@@ -73,7 +73,8 @@ struct Lane {
         const auto joined = namespaces.find(spec::NamespaceType::user);
         const sys::FdRef user = joined == namespaces.end() ? sys::FdRef() : joined->second.ref();
         for (const auto& mount : s.mounts)
-            mapped_mounts[mount.mount.destination] = make_mapped_mount(proc, mount, user);
+            made_mounts[mount.mount.destination] =
+                mount.mapped_by_host ? make_mapped_mount(proc, mount, user) : try_open_bind(mount);
     }
     void operator()(const step::Clone& s) { clone(s); }
     void operator()(const step::MapIds& s) { write_id_maps(proc, started.child.pid, s); }
@@ -133,7 +134,7 @@ struct Lane {
     container.target = side.target;
     container.tasks = &tasks;
     container.namespaces = &namespaces;
-    container.mapped_mounts = &mapped_mounts;
+    container.made_mounts = &made_mounts;
     container.cgroup = side.cgroup != nullptr ? &side.cgroup->location() : nullptr;
     container.options = side.options;
     container.state = side.state;
@@ -163,7 +164,8 @@ void Lane::clone(const step::Clone& s) {
                                                          : namespaces.at(spec::NamespaceType::user).ref(),
                          .pid_namespace = !s.joins_pid  ? sys::FdRef()
                                           : side.target ? side.target
-                                                        : namespaces.at(spec::NamespaceType::pid).ref()};
+                                                        : namespaces.at(spec::NamespaceType::pid).ref(),
+                         .joined = &namespaces};
     if (network) namespaces[spec::NamespaceType::network] = network->take();
     try {
         started.child = launch(request);

@@ -106,6 +106,14 @@ void map_mount_ids(sys::FdRef proc, sys::FdRef mount, const plan::step::Mount& s
     if (failure != 0) throw Error(failure, "mount_setattr");
 }
 
+sys::Fd try_open_bind(const plan::step::Mount& step) noexcept {
+    try {
+        return sys::clone_tree(step.mount.source, step.options.bind == spec::Bind::recursive);
+    } catch (const Error&) {
+        return sys::Fd();
+    }
+}
+
 sys::Fd make_mapped_mount(sys::FdRef proc, const plan::step::Mount& step, sys::FdRef user) {
     sys::Fd mount =
         step.options.bind != spec::Bind::none

@@ -21,6 +21,9 @@ sys::Fd mapping_namespace(sys::FdRef proc, const std::vector<spec::IdMapping>& u
 /// namespace.
 void map_mount_ids(sys::FdRef proc, sys::FdRef mount, const plan::step::Mount& step, sys::FdRef user);
 
+/// A detached copy of the step's bind; unset where the source is not there yet. Runs in the host process.
+sys::Fd try_open_bind(const plan::step::Mount& step) noexcept;
+
 /// The step's bind or new file system, detached and idmapped. Runs in the host process.
 sys::Fd make_mapped_mount(sys::FdRef proc, const plan::step::Mount& step, sys::FdRef user);
 

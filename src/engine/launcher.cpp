@@ -30,6 +30,16 @@ pid_t pid_of(sys::FdRef pidfd) {
     throw Error("the container process ended during its set-up");
 }
 
+// A namespace of the host's (an engine's network) can be joined by the rights of the host only; the container's user
+// namespace gives none over it. What cannot be joined yet is left to the container process.
+void join_as_host(OpenNamespaces& namespaces) {
+    for (auto& [type, fd] : namespaces) {
+        if (type == spec::NamespaceType::user || type == spec::NamespaceType::pid || type == spec::NamespaceType::mount)
+            continue;
+        if (fd && ::setns(fd.get(), static_cast<int>(spec::clone_flag(type))) == 0) fd.reset();
+    }
+}
+
 // In the joined user namespace, a short-lived child of ours: its clone becomes our child by CLONE_PARENT.
 sys::Child launch_from_inside(const CloneRequest& request) {
     auto [near, far] = sys::socket_pair();
@@ -37,7 +47,8 @@ sys::Child launch_from_inside(const CloneRequest& request) {
     if (launcher.pid == 0) {
         near.reset();
         try {
-            sys::enter_namespace(request.user_namespace, CLONE_NEWUSER, "user");
+            if (request.joined != nullptr) join_as_host(*request.joined);
+            if (request.user_namespace) sys::enter_namespace(request.user_namespace, CLONE_NEWUSER, "user");
             if (request.pid_namespace) sys::enter_namespace(request.pid_namespace, CLONE_NEWPID, "pid");
             sys::Child child = sys::clone({.flags = request.namespaces | CLONE_PARENT, .cgroup = request.cgroup});
             if (child.pid == 0) return child;
@@ -75,8 +86,10 @@ sys::Child launch(CloneRequest request) {
     ScopeExit back([&own_pids] {
         if (own_pids) ::setns(own_pids.get(), CLONE_NEWPID);
     });
-    sys::Child child = request.user_namespace ? launch_from_inside(request)
-                                              : sys::clone({.flags = request.namespaces, .cgroup = request.cgroup});
+    const bool joins_others = request.joined != nullptr && !request.joined->empty();
+    const bool needs_launcher = request.user_namespace || ((request.namespaces & CLONE_NEWUSER) != 0 && joins_others);
+    sys::Child child = needs_launcher ? launch_from_inside(request)
+                                      : sys::clone({.flags = request.namespaces, .cgroup = request.cgroup});
     if (child.pid == 0) back.dismiss();
     return child;
 }

@@ -2,22 +2,27 @@
 
 #include <gpurun/spec.h>
 #include <cstdint>
+#include <map>
 
 #include "sys/fd.h"
 #include "sys/process.h"
 
 namespace gpurun::engine {
 
+/// Namespaces that were opened, by type; an empty descriptor has been joined already.
+using OpenNamespaces = std::map<spec::NamespaceType, sys::Fd>;
+
 struct CloneRequest {
     std::uint64_t namespaces = 0;  ///< CLONE_NEW…
     sys::FdRef cgroup{};
-    sys::FdRef user_namespace{};  ///< To be joined; the new namespaces belong to it.
-    sys::FdRef pid_namespace{};   ///< To be joined: a namespace, or a pidfd of a process in it.
+    sys::FdRef user_namespace{};       ///< To be joined; the new namespaces belong to it.
+    sys::FdRef pid_namespace{};        ///< To be joined: a namespace, or a pidfd of a process in it.
+    OpenNamespaces* joined = nullptr;  ///< Others that the container process joins.
 };
 
 /// Clones the container process; returns twice, with pid 0 in it. The child is this process's own child in every case.
 /// Where a user namespace is joined, a launcher enters it and clones from inside, as the pid namespace must belong to
-/// it. Runs in the host process.
+/// it; beside a new user namespace it joins the others first. Runs in the host process.
 sys::Child launch(CloneRequest request);
 
 /// Throws Error when the descriptor is a namespace of another type than the config says (a MUST of

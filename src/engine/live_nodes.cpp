@@ -108,7 +108,7 @@ void carry_out(sys::FdRef process, bool user_namespace, const NodeChanges& chang
     for (const auto& mount : changes.bind) trees.push_back(detached(mount));
     ::umask(0);
     sys::enter_namespace(process, CLONE_NEWNS | (user_namespace ? CLONE_NEWUSER : 0), "of the container");
-    if (user_namespace) become_root();
+    if (user_namespace) become_root({});
     ContainerSide side;
     side.root = sys::open("/", O_PATH | O_DIRECTORY);
     Inside inside(side);

@@ -112,7 +112,7 @@ bool bind_instead(const Mount& step, sys::FdRef target, int failure) {
 // The detached mount that the host process has made for this step, if it had to.
 sys::Fd mapped_by_host(ContainerSide& side, const Mount& step) {
     if (!step.mapped_by_host) return sys::Fd();
-    return std::move(side.mapped_mounts->at(step.mount.destination));
+    return std::move(side.made_mounts->at(step.mount.destination));
 }
 
 void mount_new(ContainerSide& side, const Mount& step) {
@@ -191,8 +191,14 @@ sys::Fd clone_plainly(const Mount& step, sys::FdRef source) {
 void bind(ContainerSide& side, const Mount& step) {
     const auto& options = step.options;
     const bool nofollow = options.source_nofollow || options.copy_symlink;
-    const sys::Fd source = sys::open(step.mount.source, O_PATH | (nofollow ? O_NOFOLLOW : 0));
-    const auto facts = sys::stat_fd(source);
+    sys::Fd tree = mapped_by_host(side, step);
+    // Opened anew, since what was mounted before may have put another directory there. Where the container's root is
+    // not let through (a volume below a directory of root's), the host process has opened it.
+    const sys::Fd source = sys::try_open(step.mount.source, O_PATH | (nofollow ? O_NOFOLLOW : 0));
+    const int failure = source ? 0 : errno;
+    if (failure == EACCES && step.opened_by_host) tree = std::move(side.made_mounts->at(step.mount.destination));
+    if (!source && !tree) throw Error(failure, "open " + step.mount.source);
+    const auto facts = sys::stat_fd(source ? source : tree);
     if (options.copy_symlink && S_ISLNK(facts.st_mode)) {
         const auto link = sys::try_read_link(source, "");
         return copy_symlink(side, step, link.value_or(""));
@@ -209,7 +215,6 @@ void bind(ContainerSide& side, const Mount& step) {
     if (S_ISDIR(facts.st_mode) != S_ISDIR(sys::stat_fd(target).st_mode))
         throw Error(ENOTDIR, "bind " + step.mount.source);
     check_proc_target(step, target, step.mount.destination);
-    sys::Fd tree = mapped_by_host(side, step);
     if (!tree)
         if (const sys::Fd plain = clone_plainly(step, source)) return sys::attach_tree(plain, target);
     if (!tree) {

@@ -37,6 +37,7 @@ void join_namespaces(ContainerSide& side, const plan::step::JoinNamespaces& step
     for (const auto type : step.types) {
         const auto found = side.namespaces->find(type);
         if (found == side.namespaces->end()) throw Error(format("namespace {} was not opened", spec::spec_name(type)));
+        if (!found->second) continue;
         sys::enter_namespace(found->second, static_cast<int>(spec::clone_flag(type)), spec::spec_name(type));
     }
 }
@@ -45,12 +46,15 @@ void unshare_namespaces(std::uint64_t namespaces) {
     if (::syscall(SYS_unshare, namespaces) != 0) throw Error(errno, "unshare");
 }
 
-void become_root() {
+void become_root(const plan::step::BecomeRoot& step) {
     // Raw calls: libc's would talk to threads that a clone by system call does not have. Unmapped ids leave us as we
     // are.
     if (::syscall(SYS_setgroups, 0, nullptr) != 0 && errno != EPERM) throw Error(errno, "setgroups");
-    if (::syscall(SYS_setresgid, 0, 0, 0) != 0 && errno != EINVAL) throw Error(errno, "setresgid 0");
-    if (::syscall(SYS_setresuid, 0, 0, 0) != 0 && errno != EINVAL) throw Error(errno, "setresuid 0");
+    if (::syscall(SYS_setresgid, step.gid, step.gid, step.gid) != 0 && errno != EINVAL)
+        throw Error(errno, format("setresgid {}", step.gid));
+    // Where 0 is not mapped no user id is root's, and changing it takes no capability away.
+    if (::syscall(SYS_setresuid, step.uid, step.uid, step.uid) != 0 && errno != EINVAL)
+        throw Error(errno, format("setresuid {}", step.uid));
 }
 
 void set_time_offsets(ContainerSide& side, const plan::step::SetTimeOffsets& step) {

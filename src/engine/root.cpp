@@ -13,6 +13,7 @@
 #include "engine/container_side.h"
 #include "sys/file.h"
 #include "sys/mount.h"
+#include "sys/mount_table.h"
 
 namespace gpurun::engine {
 namespace {
@@ -50,6 +51,23 @@ void mask_directory(ContainerSide& side, sys::FdRef target, const std::string& l
         throw Error(errno, "mount tmpfs");
 }
 
+// A root that is only moved lies upon the old one, which stays in the mount namespace: an event on it must not reach
+// the host, and its procfs and sysfs, which no mask covers, would let a user namespace mount bare ones (runc does so).
+void close_old_root(const ContainerSide& side) {
+    const std::string& root = side.root_path;
+    const auto table = sys::parse_mount_entries(sys::read_file_at(side.proc, "self/mountinfo", sys::Resolve::beneath));
+    for (const auto& mount : table)
+        if (!sys::is_below_or_at(mount.point, root)) ::mount(nullptr, mount.point.c_str(), nullptr, MS_SLAVE, nullptr);
+    for (auto mount = table.rbegin(); mount != table.rend(); ++mount) {
+        if ((mount->type != "proc" && mount->type != "sysfs") || sys::is_below_or_at(mount->point, root)) continue;
+        if (::umount2(mount->point.c_str(), MNT_DETACH) == 0 || errno == ENOENT) continue;
+        // Locked in a user namespace.
+        if (::mount("tmpfs", mount->point.c_str(), "tmpfs", MS_RDONLY, "nr_blocks=1,nr_inodes=1") != 0 &&
+            errno != ENOENT)
+            throw Error(errno, "cover " + mount->point);
+    }
+}
+
 }  // namespace
 
 void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step) {
@@ -68,8 +86,10 @@ void prepare_root(ContainerSide& side, const plan::step::PrepareRoot& step) {
 void change_root(ContainerSide& side, const plan::step::ChangeRoot& step) {
     if (::fchdir(side.root.get()) != 0) throw Error(errno, "fchdir");
     if (step.how != plan::step::RootChange::pivot) {
-        if (step.how == plan::step::RootChange::move && ::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0)
-            throw Error(errno, "move root");
+        if (step.how == plan::step::RootChange::move) {
+            close_old_root(side);
+            if (::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) throw Error(errno, "move root");
+        }
         if (::chroot(".") != 0) throw Error(errno, "chroot");
         if (::chdir("/") != 0) throw Error(errno, "chdir /");
         return;

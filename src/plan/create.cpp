@@ -109,10 +109,11 @@ bool awaits_placing(const spec::Spec& spec, const Options& options) {
     return options.run && ((spec.process && spec.process->oom_score_adj) || spec.linux->intel_rdt);
 }
 
-std::vector<step::Mount> mounts_mapped_by_host(const std::vector<Step>& container) {
+std::vector<step::Mount> mounts_made_by_host(const std::vector<Step>& container) {
     std::vector<step::Mount> mounts;
     for (const auto& step : container)
-        if (const auto* mount = std::get_if<step::Mount>(&step); mount != nullptr && mount->mapped_by_host)
+        if (const auto* mount = std::get_if<step::Mount>(&step);
+            mount != nullptr && (mount->mapped_by_host || mount->opened_by_host))
             mounts.push_back(*mount);
     return mounts;
 }
@@ -129,7 +130,7 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
         const auto owner = user_on_host(spec);
         if (owner && owns_cgroup(host, namespaces, container)) lane.push_back(step::OwnCgroup{*owner});
     }
-    if (auto mapped = mounts_mapped_by_host(container); !mapped.empty())
+    if (auto mapped = mounts_made_by_host(container); !mapped.empty())
         lane.push_back(step::MapMounts{std::move(mapped)});
     lane.push_back(step::Clone{.namespaces = namespaces.cloned,
                                .joins_user = namespaces.joins_user,
@@ -172,7 +173,7 @@ void add_namespaces(std::vector<Step>& lane, const spec::Spec& spec, const Host&
     if (!namespaces.joined.empty()) lane.push_back(step::JoinNamespaces{namespaces.joined});
     if (namespaces.unshared != 0) lane.push_back(step::Unshare{namespaces.unshared});
     if (!spec.linux->time_offsets.empty()) lane.push_back(step::SetTimeOffsets{spec.linux->time_offsets});
-    if ((namespaces.cloned & CLONE_NEWUSER) != 0 || namespaces.joins_user) lane.push_back(step::BecomeRoot{});
+    if ((namespaces.cloned & CLONE_NEWUSER) != 0 || namespaces.joins_user) lane.push_back(root_of(spec));
     if (namespaces.has(NamespaceType::network)) lane.push_back(step::RaiseLoopback{});
     if (!options.no_new_keyring)
         lane.push_back(step::JoinKeyring{

@@ -48,7 +48,7 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
     // config.md#linux-process: with an initial affinity and no final one the kernel decides.
     if (affinity.initial.empty() || !affinity.final.empty()) lane.push_back(step::SetCpuAffinity{affinity.final});
     lane.push_back(step::JoinNamespaces{entered(container, clone)});
-    if (has(container, NamespaceType::user)) lane.push_back(step::BecomeRoot{});
+    if (has(container, NamespaceType::user)) lane.push_back(root_of(container));
     if (!options.no_new_keyring)
         lane.push_back(step::JoinKeyring{.name = "_ses." + options.id,
                                          .label = host.lsm == security::Lsm::selinux ? process.selinux_label : ""});

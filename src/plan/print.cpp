@@ -115,7 +115,7 @@ struct Describer {
             s.mount.destination, s.mount.options.empty() ? "" : " ", join(s.mount.options, ","));
     }
     std::string operator()(const step::MapMounts& s) const {
-        return "idmap mounts for " + list(s.mounts, [](const auto& mount) { return mount.mount.destination; });
+        return "prepare mounts for " + list(s.mounts, [](const auto& mount) { return mount.mount.destination; });
     }
     std::string operator()(const step::MountCgroup& s) const { return format("mount cgroup at {}", s.target); }
     std::string operator()(const step::MakeDevice& s) const {

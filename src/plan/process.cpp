@@ -60,6 +60,16 @@ std::vector<std::string> clean_environment(const std::vector<std::string>& env) 
     return kept;
 }
 
+step::BecomeRoot root_of(const spec::Spec& container) {
+    const auto first = [](const std::vector<spec::IdMapping>& mappings) -> std::uint32_t {
+        for (const auto& mapping : mappings)
+            if (mapping.container_id == 0) return 0;
+        return mappings.empty() ? 0 : mappings.front().container_id;
+    };
+    if (!container.linux) return {};
+    return {.uid = first(container.linux->uid_mappings), .gid = first(container.linux->gid_mappings)};
+}
+
 void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host,
                  int preserved_fds) {
     if (container.linux && container.linux->personality)

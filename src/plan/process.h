@@ -11,6 +11,9 @@ namespace gpurun::plan {
 void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host,
                  int preserved_fds);
 
+/// Who the container process is in its user namespace until it becomes the program's user. Pure.
+step::BecomeRoot root_of(const spec::Spec& container);
+
 /// As late as can be, so that a profile need not allow what gpurun itself does: before startContainer hooks, which the
 /// filter holds too, and Exec.
 void add_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process);

@@ -1,5 +1,6 @@
 """Root file system and mounts."""
 import os
+import pathlib
 
 from harness import environment
 from harness.cases import case
@@ -297,6 +298,26 @@ def _(t):
 @case("--no-pivot works too")
 def _(t):
     equal(succeeds(t.container(sh="ls -d /bin").run("--no-pivot")).out, "/bin\n")
+
+
+@case("--no-pivot leaves no procfs and no sysfs behind that a user namespace could mount without masks", runc="sysfs only since 1.1.10")
+def _(t):
+    for kind in ("proc", "sysfs"):
+        c = t.container("unshare", "-Urmpnf", "mount", "-t", kind, "none", "/mnt")
+        fails(c.run("--no-pivot"), "permission denied")
+
+
+SHARED_ROOT = """mount --make-rshared / && mount --bind "$1" "$1" || exit 9
+shift; "$@"; code=$?; awk '$5 == "/"' /proc/self/mountinfo | wc -l; exit $code"""
+
+
+@case("--no-pivot of a container whose root is shared mounts nothing over the host's root", runc="only since 1.5")
+def _(t):
+    c = t.container("true")
+    c.linux["rootfsPropagation"] = "rshared"
+    before = sum(line.split()[4] == "/" for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines())
+    result = c.run("--no-pivot", prefix=("unshare", "--mount", "sh", "-c", SHARED_ROOT, "sh", str(c.rootfs)))
+    equal(succeeds(result).out, f"{before}\n")
 
 
 @case("the working directory is inside the root and not deleted")

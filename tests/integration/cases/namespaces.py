@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from harness.cases import case
-from harness.checks import contains, equal, succeeds
+from harness.checks import contains, equal, eventually, succeeds
 
 NAMES = {"pid": "pid", "mount": "mnt", "ipc": "ipc", "uts": "uts", "network": "net", "cgroup": "cgroup", "user": "user", "time": "time"}
 
@@ -113,6 +113,55 @@ def _(t):
 def _(t):
     c = in_user_namespace(t, sh="echo x > /dev/null && head -c 4 /dev/zero | wc -c && ls /dev/pts/ptmx /dev/mqueue -d && mount | grep -c proc")
     contains(succeeds(c.run()).out, "4\n")
+
+
+@case("a volume below a directory of root's is bound in a user namespace, unless an earlier mount is there", runc="opens every source ahead until 1.2")
+def _(t):
+    for name in ("secret", "other"):
+        (t.directory / name / "volume").mkdir(parents=True)
+        (t.directory / name / "volume/file").write_text(name)
+    (t.directory / "secret").chmod(0o700)
+    c = in_user_namespace(t, "cat", "/mnt/one/file", "/mnt/two/file")
+    c.mount("/mnt/one", "bind", str(t.directory / "secret/volume"), "bind", "ro")
+    c.mount("/mnt/two", "bind", str(t.directory / "secret/volume"), "rbind")
+    equal(succeeds(c.run()).out, "secretsecret")
+    c = in_user_namespace(t, "cat", "/mnt/one/file")
+    for where in ("rootfs/in", "rootfs/mnt/one"):
+        (c.bundle / where).mkdir()
+    c.mount("/in", "bind", str(t.directory / "other"), "bind")
+    c.mount("/mnt/one", "bind", str(c.rootfs / "in/volume"), "bind")
+    equal(succeeds(c.run()).out, "other")
+
+
+@case("namespaces of the host's are joined beside a user namespace, new or joined", runc="joins none without mappings until 1.2")
+def _(t):
+    with holder("--net", "--ipc", "--uts") as pid:
+        for joined in (False, True):
+            c = in_user_namespace(t, sh="for n in net ipc uts user; do readlink /proc/self/ns/$n; done")
+            del c.config["hostname"]
+            c.config["mounts"] = [m for m in c.config["mounts"] if m["type"] not in ("sysfs", "mqueue")]
+            users = in_user_namespace(t, "sleep", "100").started() if joined else None
+            for kind in ("network", "ipc", "uts"):
+                c.without_namespace(kind)
+                c.linux["namespaces"].append({"type": kind, "path": f"/proc/{pid}/ns/{NAMES[kind]}"})
+            if joined:
+                c.without_namespace("user")
+                c.linux["namespaces"].append({"type": "user", "path": f"/proc/{users.pid()}/ns/user"})
+                del c.linux["uidMappings"], c.linux["gidMappings"]
+            out = succeeds(c.run()).out.split()
+            equal(out[:3], [os.readlink(f"/proc/{pid}/ns/{name}") for name in ("net", "ipc", "uts")])
+            if joined:
+                equal(out[3], os.readlink(f"/proc/{users.pid()}/ns/user"))
+
+
+@case("a user namespace need not map root, for run as for exec", runc="only since 1.5")
+def _(t):
+    c = in_user_namespace(t, sh="id -u; id -g; exec sleep 100")
+    c.linux["uidMappings"] = c.linux["gidMappings"] = [{"containerID": 1000, "hostID": 100000, "size": 1}]
+    c.process["user"] = {"uid": 1000, "gid": 1000}
+    c.started()
+    eventually(lambda: c.output().split() == ["1000", "1000"], "the program runs as user 1000")
+    equal(succeeds(c.exec("sh", "-c", "id -u; id -g")).out.split(), ["1000", "1000"])
 
 
 @case("exec enters the user namespace")
