@@ -96,6 +96,15 @@ struct Entry {
     std::vector<sys::Fd> tasks;
 };
 
+/// Where a process goes. \a below: "", or a cgroup below the container's (exec --cgroup); on v1 also
+/// "CONTROLLER[,CONTROLLER]:PATH", several separated by blanks, the other hierarchies being entered at the container's.
+/// \a beside: not 0, where that process is in cgroup2, which must be below the container's cgroup: for when that may
+/// not have processes any more (systemd inside).
+struct Spot {
+    std::string below;
+    int beside = 0;
+};
+
 enum class Freeze { thawed, frozen };
 
 /// One container's cgroup. Implementations: v1 (also hybrid), v2, systemd (whose scope is made by the helper, limits as
@@ -113,15 +122,10 @@ class Manager {
     /// Makes \a uid the owner of a cgroup2 directory and of the files that the kernel says to delegate. Nothing on v1,
     /// and where an ordinary user has no right to.
     virtual void hand_over(std::uint32_t uid) { static_cast<void>(uid); }
-    /// The entry for a process to be cloned. \a sub_path: "" or a cgroup below the container's (exec --cgroup); on v1
-    /// also "CONTROLLER[,CONTROLLER]:PATH", several separated by blanks, the other hierarchies being entered at the
-    /// container's.
-    virtual Entry entry(const std::string& sub_path) = 0;
-    /// The entry beside process \a pid: for exec, when clone3 says EBUSY because the container's own cgroup may not
-    /// have processes any more (systemd inside). Throws Error when that process is not below the container's cgroup.
-    virtual Entry entry_beside(int pid) = 0;
-    /// Moves a process by cgroup.procs; slow, for processes that gpurun did not clone.
-    virtual void attach(int pid) = 0;
+    /// The entry for a process to be cloned.
+    virtual Entry entry(const Spot& spot) = 0;
+    /// Moves a process by cgroup.procs; slow, for those that could not be cloned into it.
+    virtual void attach(int pid, const Spot& spot) = 0;
     /// Waits until the state is reached; thaws again when freezing fails.
     virtual void freeze(Freeze state) = 0;
     virtual bool is_frozen() = 0;

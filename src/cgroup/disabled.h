@@ -13,9 +13,8 @@ class DisabledManager final : public Manager {
     void create(const spec::Resources&) override {}
     void apply(const std::vector<Write>&) override {}
     void set_devices(const std::vector<spec::DeviceRule>&) override {}
-    Entry entry(const std::string& sub_path) override;
-    Entry entry_beside(int) override { return {}; }
-    void attach(int) override {}
+    Entry entry(const Spot& spot) override;
+    void attach(int, const Spot&) override {}
     void freeze(Freeze state) override;
     bool is_frozen() override { return false; }
     void kill(int) override {}

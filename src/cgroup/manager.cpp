@@ -15,8 +15,8 @@ std::unique_ptr<Manager> manager(Location location) {
     return std::make_unique<V1Manager>(std::move(location));
 }
 
-Entry DisabledManager::entry(const std::string& sub_path) {
-    if (!sub_path.empty()) throw Error("cgroup \"" + sub_path + "\": the container was made with cgroups disabled");
+Entry DisabledManager::entry(const Spot& spot) {
+    if (!spot.below.empty()) throw Error("cgroup \"" + spot.below + "\": the container was made with cgroups disabled");
     return {};
 }
 

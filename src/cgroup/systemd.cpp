@@ -103,13 +103,20 @@ void SystemdManager::set_devices(const std::vector<spec::DeviceRule>& rules) {
     files_->set_devices(rules);
 }
 
-void SystemdManager::attach(int pid) {
+void SystemdManager::attach(int pid, const Spot& spot) {
     try {
-        files_->attach(pid);
+        files_->attach(pid, spot);
     } catch (const Error& error) {
         const bool no_right = error.code == EACCES || error.code == EPERM;
         if (!no_right || !is_users(location())) throw;
-        ask("attach", location(), {{"PID", std::to_string(pid)}});
+        std::string path = spot.below;
+        if (spot.beside != 0) {
+            const auto& own = location().directories.front().path;
+            path = directory_beside(own, location().path, spot.beside);
+            if (!path.starts_with(own)) throw;
+            path.erase(0, own.size());
+        }
+        ask("attach", location(), {{"PID", std::to_string(pid)}, {"PATH", clean_path(path)}});
     }
 }
 

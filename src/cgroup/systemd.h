@@ -17,9 +17,8 @@ class SystemdManager final : public Manager {
     void apply(const std::vector<Write>& writes) override;
     void set_devices(const std::vector<spec::DeviceRule>& rules) override;
     void hand_over(std::uint32_t uid) override { files_->hand_over(uid); }
-    Entry entry(const std::string& sub_path) override { return files_->entry(sub_path); }
-    Entry entry_beside(int pid) override { return files_->entry_beside(pid); }
-    void attach(int pid) override;
+    Entry entry(const Spot& spot) override { return files_->entry(spot); }
+    void attach(int pid, const Spot& spot) override;
     void freeze(Freeze state) override { files_->freeze(state); }
     bool is_frozen() override { return files_->is_frozen(); }
     void kill(int signal) override { files_->kill(signal); }

@@ -140,11 +140,11 @@ void V1Manager::set_devices(const std::vector<spec::DeviceRule>& rules) {
     }
 }
 
-Entry V1Manager::entry(const std::string& sub_path) {
-    // "cpu,memory:sub" is for those hierarchies, "sub" for all.
+// "cpu,memory:sub" is for those hierarchies, "sub" for all.
+std::vector<std::string> V1Manager::paths_of(const Spot& spot) const {
     std::vector<std::string> paths;
     for (const auto& directory : location_.directories) paths.push_back(directory.path);
-    for (const auto part : words(sub_path)) {
+    for (const auto part : words(spot.below)) {
         const auto colon = part.find(':');
         const auto path = part.substr(colon == std::string_view::npos ? 0 : colon + 1);
         const auto names =
@@ -159,6 +159,16 @@ Entry V1Manager::entry(const std::string& sub_path) {
             if (names.empty() || named) paths[at] = below_directory(directory.path, path);
         }
     }
+    // On v1 processes and child cgroups live together, so the container's own cgroup is never closed to new processes;
+    // only the cgroup2 side of a hybrid machine can be.
+    if (const auto* on_unified = unified(); on_unified != nullptr && spot.beside != 0)
+        paths[static_cast<std::size_t>(on_unified - location_.directories.data())] =
+            directory_beside(on_unified->path, location_.path, spot.beside);
+    return paths;
+}
+
+Entry V1Manager::entry(const Spot& spot) {
+    const auto paths = paths_of(spot);
     Entry entry;
     sys::Fd memory;
     for (std::size_t at = 0; at < paths.size(); ++at) {
@@ -178,17 +188,8 @@ Entry V1Manager::entry(const std::string& sub_path) {
     return entry;
 }
 
-// On v1 processes and child cgroups live together, so the container's own cgroup is never closed to new processes; only
-// the cgroup2 side of a hybrid machine can be.
-Entry V1Manager::entry_beside(int pid) {
-    Entry result = entry("");
-    if (const auto* on_unified = unified()) result.directory = open_beside(on_unified->path, location_.path, pid);
-    return result;
-}
-
-void V1Manager::attach(int pid) {
-    for (const auto& directory : location_.directories)
-        sys::write_file(directory.path + "/cgroup.procs", format("{}", pid));
+void V1Manager::attach(int pid, const Spot& spot) {
+    for (const auto& path : paths_of(spot)) sys::write_file(path + "/cgroup.procs", format("{}", pid));
 }
 
 void V1Manager::freeze(Freeze state) {

@@ -13,9 +13,8 @@ class V1Manager final : public FilesManager {
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
     void set_devices(const std::vector<spec::DeviceRule>& rules) override;
-    Entry entry(const std::string& sub_path) override;
-    Entry entry_beside(int pid) override;
-    void attach(int pid) override;
+    Entry entry(const Spot& spot) override;
+    void attach(int pid, const Spot& spot) override;
     void freeze(Freeze state) override;
     bool is_frozen() override;
     void kill(int signal) override;
@@ -25,6 +24,7 @@ class V1Manager final : public FilesManager {
  private:
     const Directory* directory_of(std::string_view controller) const;
     const Directory* unified() const;
+    std::vector<std::string> paths_of(const Spot& spot) const;
     void make(Directory& directory, const spec::Resources& resources);
     void drop_made() noexcept;
 };

@@ -104,21 +104,17 @@ bool reads_frozen(const std::string& path) {
     return frozen && trim(*frozen) == "1";
 }
 
-sys::Fd open_beside(const std::string& path, const std::string& own_path, int pid) {
+std::string directory_beside(const std::string& path, const std::string& own_path, int pid) {
     const auto memberships = parse_memberships(sys::read_file(format("/proc/{}/cgroup", pid)));
     for (const auto& membership : memberships) {
         if (!membership.controllers.empty()) continue;
         const std::string& where = membership.own_path;
+        if (where == own_path || where.starts_with(own_path + "/")) return path + where.substr(own_path.size());
         // Where the container's own cgroup is gone there is nothing left to stay below.
-        if (path.ends_with(own_path) && !sys::exists(path)) {
-            const sys::Fd top = sys::open(path.substr(0, path.size() - own_path.size()), O_PATH | O_DIRECTORY);
-            return sys::open_at(top, where, O_RDONLY | O_DIRECTORY, sys::Resolve::in_root);
-        }
-        if (where != own_path && !where.starts_with(own_path + "/"))
-            throw Error(format("the container's process {} is in cgroup {}, which is not below the container's {}", pid,
-                               where, own_path));
-        return sys::open_at(sys::open(path, O_PATH | O_DIRECTORY), where.substr(own_path.size()),
-                            O_RDONLY | O_DIRECTORY, sys::Resolve::no_symlinks);
+        if (path.ends_with(own_path) && !sys::exists(path))
+            return path.substr(0, path.size() - own_path.size()) + where;
+        throw Error(format("the container's process {} is in cgroup {}, which is not below the container's {}", pid,
+                           where, own_path));
     }
     throw Error(format("process {} is in no cgroup of version 2", pid));
 }
@@ -187,21 +183,19 @@ void V2Manager::hand_over(std::uint32_t uid) {
             throw Error(left, format("chown {}/{} to {}", path(), file, uid));
 }
 
-Entry V2Manager::entry(const std::string& sub_path) {
+std::string V2Manager::path_of(const Spot& spot) const {
+    if (spot.beside != 0) return directory_beside(path(), location_.path, spot.beside);
+    return below_directory(path(), spot.below);
+}
+
+Entry V2Manager::entry(const Spot& spot) {
     Entry entry;
-    if (!exists() && sub_path.empty()) return entry;
-    entry.directory = sys::open(below_directory(path(), sub_path), O_RDONLY | O_DIRECTORY);
+    if (exists() || !spot.below.empty()) entry.directory = sys::open(path_of(spot), O_RDONLY | O_DIRECTORY);
     return entry;
 }
 
-Entry V2Manager::entry_beside(int pid) {
-    Entry entry;
-    entry.directory = open_beside(path(), location_.path, pid);
-    return entry;
-}
-
-void V2Manager::attach(int pid) {
-    if (exists()) sys::write_file(path() + "/cgroup.procs", format("{}", pid));
+void V2Manager::attach(int pid, const Spot& spot) {
+    if (exists() || !spot.below.empty()) sys::write_file(path_of(spot) + "/cgroup.procs", format("{}", pid));
 }
 
 void V2Manager::freeze(Freeze state) { set_frozen(path(), state); }

@@ -13,9 +13,8 @@ class V2Manager final : public FilesManager {
     void apply(const std::vector<Write>& writes) override;
     void set_devices(const std::vector<spec::DeviceRule>& rules) override;
     void hand_over(std::uint32_t uid) override;
-    Entry entry(const std::string& sub_path) override;
-    Entry entry_beside(int pid) override;
-    void attach(int pid) override;
+    Entry entry(const Spot& spot) override;
+    void attach(int pid, const Spot& spot) override;
     void freeze(Freeze state) override;
     bool is_frozen() override;
     void kill(int signal) override;
@@ -25,6 +24,7 @@ class V2Manager final : public FilesManager {
  private:
     bool exists() const { return !location_.directories.empty(); }
     const std::string& path() const;
+    std::string path_of(const Spot& spot) const;
 };
 
 /// Enables every controller that the root of the mount has for \a path: in cgroup.subtree_control from the top down,
@@ -38,6 +38,6 @@ bool reads_frozen(const std::string& path);
 
 /// The cgroup2 directory that \a pid is in, which must be below \a path while that is there, seen as \a own_path in
 /// /proc/PID/cgroup. Throws Error.
-sys::Fd open_beside(const std::string& path, const std::string& own_path, int pid);
+std::string directory_beside(const std::string& path, const std::string& own_path, int pid);
 
 }  // namespace gpurun::cgroup

@@ -136,7 +136,7 @@ int run_restore(const CriuRequest& request, const plan::Plan& plan, cgroup::Mana
     Worker worker{.request = request, .plan = &plan, .scratch = scratch};
     if (cgroup != nullptr) {
         worker.cgroup = &cgroup->location();
-        worker.entry = cgroup->entry("");
+        worker.entry = cgroup->entry({});
     }
     const int pid = run(worker, news);
     if (pid <= 0) throw Error("CRIU did not tell what it restored");

@@ -110,6 +110,9 @@ struct Lane {
 
     void clone(const step::Clone& s);
     cgroup::Entry cgroup_entry() const;
+    void attach_outside() const;
+    bool follows_init() const;
+    cgroup::Spot beside_init() const { return {.below = {}, .beside = side.target_pid}; }
     std::string adding_pid() const {
         return format("error adding pid of the program to cgroups {} of the container", side.options->cgroup_path);
     }
@@ -141,15 +144,17 @@ struct Lane {
     run_container(plan.container, container);
 }
 
+// exec goes where init has gone when the container's own cgroup is closed to processes (controllers enabled below it,
+// as by systemd inside) or gone (systemd takes empty ones away), unless it is told where to go.
+bool Lane::follows_init() const { return side.target_pid != 0 && side.options->cgroup_path.empty(); }
+
 cgroup::Entry Lane::cgroup_entry() const {
-    const std::string& path = side.options->cgroup_path;
     try {
-        return side.cgroup->entry(path);
+        return side.cgroup->entry({.below = side.options->cgroup_path});
     } catch (const Error& error) {
-        if (!path.empty()) throw with_context(adding_pid(), error);
-        // The container has moved elsewhere and its cgroup is gone (systemd takes empty ones away).
-        if (error.code != ENOENT || side.target_pid == 0) throw;
-        return side.cgroup->entry_beside(side.target_pid);
+        if (!side.options->cgroup_path.empty()) throw with_context(adding_pid(), error);
+        if (error.code != ENOENT || !follows_init()) throw;
+        return side.cgroup->entry(beside_init());
     }
 }
 
@@ -170,12 +175,11 @@ void Lane::clone(const step::Clone& s) {
     try {
         started.child = launch(request);
     } catch (const Error& error) {
-        if (request.cgroup && !side.options->cgroup_path.empty()) throw with_context(adding_pid(), error);
         if (!request.cgroup) throw;
         if (error.code == EACCES) return launch_outside(request, entry.tasks);
-        // Controllers enabled below it close a cgroup to processes (systemd inside did so): go where init has gone.
-        if (error.code != EBUSY || side.target_pid == 0) throw;
-        entry = side.cgroup->entry_beside(side.target_pid);
+        if (!side.options->cgroup_path.empty()) throw with_context(adding_pid(), error);
+        if (error.code != EBUSY || !follows_init()) throw;
+        entry = side.cgroup->entry(beside_init());
         request.cgroup = entry.directory;
         started.child = launch(request);
     }
@@ -200,9 +204,19 @@ void Lane::launch_outside(CloneRequest request, std::vector<sys::Fd>& tasks) {
     far.reset();
     far_channel.reset();
     end_with_failure();
-    side.cgroup->attach(started.child.pid);
+    attach_outside();
     sys::send_message(near, "attached");
     if (side.on_cloned) side.on_cloned(started.child.pid);
+}
+
+void Lane::attach_outside() const {
+    try {
+        side.cgroup->attach(started.child.pid, {.below = side.options->cgroup_path});
+    } catch (const Error& error) {
+        if (!side.options->cgroup_path.empty()) throw with_context(adding_pid(), error);
+        if (!follows_init()) throw;
+        side.cgroup->attach(started.child.pid, beside_init());
+    }
 }
 
 void Lane::end_with_failure() {

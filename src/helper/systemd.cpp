@@ -1,22 +1,14 @@
 #include "helper/systemd.h"
 
-#include <fcntl.h>
 #include <gpurun/error.h>
-#include <poll.h>
-#include <sys/syscall.h>
-#include <systemd/sd-bus.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
-#include <memory>
 
 #include "base/table.h"
 #include "base/text.h"
-#include "helper/variant.h"
+#include "helper/bus.h"
+#include "helper/scope_holder.h"
 
 namespace gpurun::helper {
 namespace {
@@ -34,94 +26,9 @@ constexpr Name<unsigned> first_versions[] = {{"CPUQuotaPeriodUSec", 242},
                                              {"MemoryZSwapMax", 253}};
 constexpr unsigned idle_weight_version = 252;  // CPUWeight 0.
 
-struct CloseBus {
-    void operator()(sd_bus* bus) const { sd_bus_flush_close_unref(bus); }
-};
-struct UnrefMessage {
-    void operator()(sd_bus_message* message) const { sd_bus_message_unref(message); }
-};
-struct UnrefSlot {
-    void operator()(sd_bus_slot* slot) const { sd_bus_slot_unref(slot); }
-};
-using Bus = std::unique_ptr<sd_bus, CloseBus>;
-using Message = std::unique_ptr<sd_bus_message, UnrefMessage>;
-using Slot = std::unique_ptr<sd_bus_slot, UnrefSlot>;
-
-struct BusError {
-    sd_bus_error value{};  // SD_BUS_ERROR_NULL, which is a C99 literal.
-    ~BusError() { sd_bus_error_free(&value); }
-    bool is(const char* name) const { return sd_bus_error_has_name(&value, name) != 0; }
-    bool says(std::string_view part) const {
-        return value.message != nullptr && std::string_view(value.message).find(part) != std::string_view::npos;
-    }
-};
-
-void check(int result, const char* what) {
-    if (result < 0) throw Error(-result, format("D-Bus: {}", what));
-}
-
 [[noreturn]] void fail(const std::string& what, int result, const BusError& error) {
     if (error.value.message != nullptr) throw Error(format("systemd: {}: {}", what, error.value.message));
     throw Error(-result, "systemd: " + what);
-}
-
-// A user's bus is at XDG_RUNTIME_DIR even where no session told its address, as for conmon's children.
-Bus connect(bool user) {
-    sd_bus* bus = nullptr;
-    const int result = user ? sd_bus_open_user(&bus) : sd_bus_open_system(&bus);
-    if (result >= 0) return Bus(bus);
-    throw Error(
-        -result,
-        user
-            ? "connect to the user's bus ($DBUS_SESSION_BUS_ADDRESS or $XDG_RUNTIME_DIR/bus); is the user logged in or "
-              "lingering (loginctl enable-linger)?"
-            : "connect to the system bus; is systemd running, with dbus?");
-}
-
-void append(sd_bus_message* message, const Variant& value);
-
-template <typename Number>
-void append_number(sd_bus_message* message, const Variant& value) {
-    const bool hexadecimal = value.text.starts_with("0x");
-    const auto number =
-        parse_number<Number>(std::string_view(value.text).substr(hexadecimal ? 2 : 0), hexadecimal ? 16 : 10);
-    if (!number) throw Error(format("\"{}\" is not a number of type {}", value.text, value.type));
-    check(sd_bus_message_append_basic(message, value.type[0], &*number), "append");
-}
-
-void append_basic(sd_bus_message* message, const Variant& value) {
-    switch (value.type[0]) {
-        case 'b': {
-            const int flag = value.text == "true";
-            return check(sd_bus_message_append_basic(message, 'b', &flag), "append");
-        }
-        case 'y': return append_number<std::uint8_t>(message, value);
-        case 'n': return append_number<std::int16_t>(message, value);
-        case 'q': return append_number<std::uint16_t>(message, value);
-        case 'i': return append_number<std::int32_t>(message, value);
-        case 'u': return append_number<std::uint32_t>(message, value);
-        case 'x': return append_number<std::int64_t>(message, value);
-        case 't': return append_number<std::uint64_t>(message, value);
-        default: check(sd_bus_message_append_basic(message, value.type[0], value.text.c_str()), "append");
-    }
-}
-
-void append(sd_bus_message* message, const Variant& value) {
-    const bool array = value.type[0] == 'a', tuple = value.type[0] == '(';
-    if (!array && !tuple) return append_basic(message, value);
-    const std::string contents = array ? value.type.substr(1) : value.type.substr(1, value.type.size() - 2);
-    check(sd_bus_message_open_container(message, array ? 'a' : 'r', contents.c_str()), "append");
-    for (const auto& item : value.items) append(message, item);
-    check(sd_bus_message_close_container(message), "append");
-}
-
-void append_property(sd_bus_message* message, const std::string& name, const Variant& value) {
-    check(sd_bus_message_open_container(message, 'r', "sv"), "append");
-    check(sd_bus_message_append_basic(message, 's', name.c_str()), "append");
-    check(sd_bus_message_open_container(message, 'v', value.type.c_str()), "append");
-    append(message, value);
-    check(sd_bus_message_close_container(message), "append");
-    check(sd_bus_message_close_container(message), "append");
 }
 
 unsigned systemd_version(sd_bus* bus) {
@@ -240,75 +147,6 @@ std::string cgroup_of(sd_bus* bus, const std::string& unit) {
     return group;
 }
 
-// ---- the process that holds a scope open
-// -----------------------------------------------------------------------------------
-
-// Where this process is in the hierarchy that systemd keeps: cgroup2 alone, or v1's named one.
-std::string own_directory() {
-    char text[4096];
-    const int file = ::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-    const auto got = ::read(file, text, sizeof text);
-    ::close(file);
-    std::string unified, named;
-    for (const auto line : split(std::string_view(text, got > 0 ? static_cast<std::size_t>(got) : 0), '\n')) {
-        const auto colon = line.find(':', line.find(':') + 1);
-        if (colon == std::string_view::npos) continue;
-        if (line.find(":name=systemd:") != std::string_view::npos) named = line.substr(colon + 1);
-        if (line.starts_with("0::")) unified = line.substr(colon + 1);
-    }
-    if (!named.empty() && ::access("/sys/fs/cgroup/systemd/cgroup.procs", F_OK) == 0)
-        return "/sys/fs/cgroup/systemd" + named;
-    return "/sys/fs/cgroup" + unified;
-}
-
-bool has_company(const std::string& directory) {
-    char pids[64];
-    const int file = ::open((directory + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return false;
-    const auto got = ::read(file, pids, sizeof pids);
-    ::close(file);
-    return got > 0 &&
-           std::string_view(pids, static_cast<std::size_t>(got)).find('\n') + 1 < static_cast<std::size_t>(got);
-}
-
-[[noreturn]] void hold(pid_t caller) {
-    // Until systemd has moved this process, its company is the caller's.
-    const std::string before = own_directory();
-    ::setsid();
-    const int nothing = ::open("/dev/null", O_RDWR);
-    for (const int fd : {0, 1, 2}) ::dup2(nothing, fd);
-    const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, caller, 0));
-    if (pidfd > 3) ::syscall(SYS_close_range, 3, static_cast<unsigned>(pidfd) - 1, 0);
-    constexpr int look_every = 5;  // Milliseconds: the container process comes within ten.
-    for (pollfd gone{.fd = pidfd, .events = POLLIN, .revents = 0}; pidfd >= 0 && ::poll(&gone, 1, look_every) <= 0;)
-        if (const auto now = own_directory(); now != before && has_company(now)) break;
-    ::_exit(0);
-}
-
-class Holder {
- public:
-    explicit Holder(bool wanted) {
-        if (!wanted) return;
-        const pid_t caller = ::getppid();
-        pid_ = ::fork();
-        if (pid_ < 0) throw Error(errno, "fork");
-        if (pid_ == 0) hold(caller);
-    }
-    ~Holder() {
-        if (pid_ > 0) ::kill(pid_, SIGKILL);
-    }
-    Holder(const Holder&) = delete;
-    Holder& operator=(const Holder&) = delete;
-    pid_t pid() const { return pid_; }
-    void leave() { pid_ = -1; }
-
- private:
-    pid_t pid_ = -1;
-};
-
-// ---- actions
-// ---------------------------------------------------------------------------------------------------------------
-
 struct Request {
     bool user = false;
     std::string unit;
@@ -316,8 +154,7 @@ struct Request {
 };
 
 std::string start(const Request& request) {
-    // Forked before there is a connection, which must not be shared.
-    Holder holder(request.unit.ends_with(".scope"));
+    ScopeHolder holder(request.unit.ends_with(".scope"));
     const Bus bus = connect(request.user);
     for (int attempt = 0;; ++attempt) {
         const Message call = new_call(bus.get(), "StartTransientUnit");
@@ -369,16 +206,20 @@ std::string stop(const Request& request) {
 
 // A user's manager moves processes that its user may not move, by way of the system's manager.
 std::string attach(const Request& request) {
-    constexpr std::string_view key = "PID=";
-    const std::string_view text = request.properties.empty() ? std::string_view() : request.properties.front();
-    const auto pid = text.starts_with(key) ? parse_number<std::uint32_t>(text.substr(key.size())) : std::nullopt;
-    if (!pid) throw Error("systemd attach: expected PID=NUMBER");
+    std::optional<std::uint32_t> pid;
+    std::string path = "/";
+    for (const auto& property : request.properties) {
+        const auto equals = property.find('=') + 1;
+        if (property.starts_with("PID=")) pid = parse_number<std::uint32_t>(std::string_view(property).substr(equals));
+        if (property.starts_with("PATH=")) path = property.substr(equals);
+    }
+    if (!pid) throw Error("systemd attach: expected PID=NUMBER and, for a cgroup below the unit's, PATH=/PATH");
     const Bus bus = connect(request.user);
     BusError error;
     const int result =
         sd_bus_call_method(bus.get(), destination, manager_path, manager_interface, "AttachProcessesToUnit",
-                           &error.value, nullptr, "ssau", request.unit.c_str(), "/", 1, *pid);
-    if (result < 0) fail(format("move process {} into {}", *pid, request.unit), result, error);
+                           &error.value, nullptr, "ssau", request.unit.c_str(), path.c_str(), 1, *pid);
+    if (result < 0) fail(format("move process {} into {} of {}", *pid, path, request.unit), result, error);
     return {};
 }
 

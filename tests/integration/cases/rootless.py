@@ -312,6 +312,27 @@ def _(t):
     eventually(lambda: systemctl(t, "show", "--value", "-p", "ActiveState", unit) == "inactive", "inactive")
 
 
+@case("exec enters sub-cgroups of a user's scope, also from a session outside of it", feature="rootless: systemd", modes=("v2",), needs=[users_systemd])
+def _(t):
+    beside_manager(t)
+    c = container(t, "sleep", "100")
+    c.create(**BY_SYSTEMD)
+    c.start()
+    place = environment.cgroup_of(c.pid(), "")
+    for directory in (place / "sub", place / "sub/deep"):
+        directory.mkdir()
+        for file in (".", "cgroup.procs", "cgroup.subtree_control"):
+            os.chown(directory / file, user.UID, user.UID)
+    contains(succeeds(c.exec("cat", "/proc/self/cgroup", flags=("--cgroup", "sub/deep"))).out, f"{c.id}.scope/sub/deep")
+    fails(c.exec("true", flags=("--cgroup", "absent")), "absent")
+    # As systemd in a container does: its own cgroup is closed to processes then.
+    controllers = (place / "cgroup.controllers").read_text().split()
+    if controllers:
+        (place / "sub/deep/cgroup.procs").write_text(str(c.pid()))
+        (place / "cgroup.subtree_control").write_text(f"+{controllers[0]}")
+        contains(succeeds(c.exec("cat", "/proc/self/cgroup")).out, f"{c.id}.scope/sub/deep")
+
+
 @case("slice and name of a user's scope are as asked for", feature="rootless: systemd", modes=("v2",), needs=[users_systemd])
 def _(t):
     beside_manager(t)
