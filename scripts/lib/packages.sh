@@ -2,7 +2,7 @@
 
 build_packages=(build-essential meson ninja-build pkg-config git ccache musl-dev linux-libc-dev libseccomp-dev libsystemd-dev libcap-dev libyajl-dev
   libyaml-dev libmnl-dev libfmt-dev libtomlplusplus-dev criu libprotobuf-c-dev)
-test_packages=(libboost-test-dev clang-format codespell mandoc python3 busybox-static iproute2 procps util-linux uidmap)
+test_packages=(libboost-test-dev clang-format codespell mandoc python3 busybox-static iproute2 procps util-linux uidmap fuse-overlayfs)
 # The conformance suite is a Go module; any go command will do.
 command -v go >/dev/null || test_packages+=(golang-go ca-certificates)
 engine_packages=(docker.io containerd podman buildah runc conmon iptables containernetworking-plugins uidmap tini busybox-static iproute2
