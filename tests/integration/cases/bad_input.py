@@ -239,6 +239,15 @@ def _(t):
     fails(c.run(), "process")
 
 
+@case("a container without a process is created, cannot be started and stays created", runc="does not create it")
+def _(t):
+    c = t.container()
+    del c.config["process"]
+    c.create()
+    fails(c.verb("start"), "cannot start a container whose config has no process")
+    equal(c.status(), "created")
+
+
 @case("an id that cannot name a container is refused")
 def _(t):
     for identity in ("", ".", "..", "a/b", "a b", "\u00fc", "a\x1b[31m", "x" * 1000):
