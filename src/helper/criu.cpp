@@ -201,12 +201,20 @@ std::string first_error(const std::string& path) {
     return {};
 }
 
+bool is_root_of_host() {
+    std::ifstream map("/proc/self/uid_map");
+    unsigned long inside = 0, outside = 0, size = 0;
+    constexpr unsigned long all = 4294967295;
+    return ::geteuid() == 0 && map >> inside >> outside >> size && size == all;
+}
+
 Error failure(const CriuResp& response, std::string_view verb, const CriuCall& call) {
     const std::string log = format("{}/{}", call.log_directory, call.opts.log_file);
     std::string reason(trim(response.cr_errmsg != nullptr ? response.cr_errmsg : ""));
     if (reason.empty()) reason = first_error(log);
     for (char& c : reason)
         if (c == '\n') c = ' ';
+    if (!is_root_of_host()) reason += "; CRIU needs to be run by the host's root";
     return Error(format("criu failed: type {} errno {}{}{} (log file: {})", verb, response.cr_errno,
                         reason.empty() ? "" : ": ", reason, log));
 }

@@ -6,6 +6,7 @@ import subprocess
 
 from cases.cgroup_systemd import SLICE, show, systemd, unit
 from cases.checkpoint import COUNT, SLOW, checkpoint, count, counting, criu_works, goes_on, images, restore, silently, try_restore
+from cases.rootless import container as rootless, ordinary
 from harness import environment
 from harness.cases import case, kernel_file
 from harness.checks import contains, equal, eventually, fails, lacks, succeeds
@@ -176,3 +177,11 @@ def _(t):
     fails(c.verb("state"), "does not exist")
     volume.mkdir()
     restore(t, c)
+
+
+@case("an ordinary user's checkpoint says that CRIU needs root, and the container runs on", needs=[criu_works], runc="gives no reason")
+def _(t):
+    ordinary(t)
+    c = rootless(t, "sleep", "100").started()
+    fails(t.call("checkpoint", "--image-path", images(t), c.id, timeout=SLOW), "criu failed: type dump", "host's root")
+    equal(c.status(), "running", "status")
