@@ -328,6 +328,9 @@ Spec parse(const std::string& text, const std::string& name);
 Process read_process(const std::string& path);
 Resources read_resources(const std::string& text, const std::string& name);
 
+/// Reads the `mounts` of a config, alone or as the property of an object (mounts add). Not validated.
+std::vector<Mount> read_mounts(const std::string& text, const std::string& name);
+
 /// Everything the spec says MUST be an error and that can be told from the value alone. Throws Error with the
 /// property's path.
 void validate(const Spec& spec);

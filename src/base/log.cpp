@@ -2,9 +2,13 @@
 
 #include <fcntl.h>
 #include <gpurun/error.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
 
 #include "base/table.h"
@@ -15,8 +19,14 @@ namespace {
 constexpr Name<Level> level_names[] = {
     {"error", Level::error}, {"warning", Level::warning}, {"info", Level::info}, {"debug", Level::debug}};
 
+enum class Sink { file, syslog, journal };
+
+constexpr Name<Sink> sinks[] = {{"file", Sink::file}, {"syslog", Sink::syslog}, {"journald", Sink::journal}};
+
 struct State {
     int fd = -1;
+    Sink sink = Sink::file;
+    std::string identifier;
     Format format = Format::text;
     Level level = Level::warning;
 } state;
@@ -66,12 +76,41 @@ void put(int fd, std::string_view line) noexcept {
     }
 }
 
+// Of syslog(3), which the journal has as well.
+int severity(Level level) {
+    constexpr int severities[] = {3, 4, 6, 7};
+    return severities[static_cast<int>(level)];
+}
+
 std::string line_of(Level level, std::string_view message) {
     const auto name = *name_of(level_names, level);
+    if (state.fd >= 0 && state.sink != Sink::file) {
+        std::string line(message);
+        std::replace(line.begin(), line.end(), '\n', ' ');
+        constexpr int user_facility = 1 << 3;
+        if (state.sink == Sink::syslog)
+            return fmt::format("<{}>{}[{}]: {}", user_facility | severity(level), state.identifier, ::getpid(), line);
+        return fmt::format("PRIORITY={}\nSYSLOG_IDENTIFIER={}\nMESSAGE={}\n", severity(level), state.identifier, line);
+    }
     if (state.format == Format::json)
         return fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"}}\n", name, json_string(message),
                            now_rfc3339());
     return fmt::format("time=\"{}\" level={} msg={}\n", now_rfc3339(), name, json_string(message));
+}
+
+constexpr const char* journal_socket = "/run/systemd/journal/socket";
+
+// A datagram is a message. -1 with errno.
+int try_connect(const char* path) noexcept {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return fd;
+    const int failure = errno;
+    ::close(fd);
+    errno = failure;
+    return -1;
 }
 
 }  // namespace
@@ -79,9 +118,15 @@ std::string line_of(Level level, std::string_view message) {
 void configure(const Settings& settings) {
     state.format = settings.format;
     state.level = settings.level;
-    if (settings.file.empty()) return;
-    state.fd = ::open(settings.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (state.fd < 0) throw Error(errno, "open log " + settings.file);
+    if (settings.target.empty()) return;
+    const auto colon = settings.target.find(':');
+    const auto sink = colon == std::string::npos ? std::nullopt : value_of(sinks, settings.target.substr(0, colon));
+    const std::string rest = sink ? settings.target.substr(colon + 1) : settings.target;
+    state.sink = sink.value_or(Sink::file);
+    state.identifier = rest.empty() ? "gpurun" : rest;
+    state.fd = state.sink == Sink::file ? ::open(rest.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)
+                                        : try_connect(state.sink == Sink::syslog ? "/dev/log" : journal_socket);
+    if (state.fd < 0) throw Error(errno, "open log " + settings.target);
 }
 
 bool enabled(Level level) noexcept { return level <= state.level; }

@@ -14,7 +14,8 @@ enum class Level { error, warning, info, debug };
 enum class Format { text, json };
 
 struct Settings {
-    std::string file;  ///< Appended to, created 0644; empty: stderr.
+    std::string target;  ///< A file, which is appended to and created 0644, also as file:PATH; syslog:IDENTIFIER or
+                         ///< journald:IDENTIFIER; empty: stderr.
     Format format = Format::text;
     Level level = Level::warning;
 };

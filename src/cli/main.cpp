@@ -18,7 +18,7 @@ namespace gpurun::cli {
 namespace {
 
 constexpr Option global_options[] = {{"root", 0, true, "directory of the containers' records"},
-                                     {"log", 0, true, "file for errors, besides stderr"},
+                                     {"log", 0, true, "file for errors besides stderr, or syslog:NAME, journald:NAME"},
                                      {"log-format", 0, true, "text or json"},
                                      {"log-level", 0, true, "error, warning or debug"},
                                      {"debug", 0, false, "log every step"},
@@ -39,11 +39,11 @@ constexpr Name<cgroup::Driver> drivers[] = {{"cgroupfs", cgroup::Driver::cgroupf
                                             {"systemd", cgroup::Driver::systemd},
                                             {"disabled", cgroup::Driver::disabled}};
 
-const Command* all[] = {&create_command, &run_command,   &start_command,  &exec_command,     &kill_command,
-                        &delete_command, &pause_command, &resume_command, &update_command,   &events_command,
-                        &state_command,  &list_command,  &ps_command,     &spec_command,     &features_command,
-                        &plan_command,   &setup_command, &gpu_command,    &cdi_hook_command, &checkpoint_command,
-                        &restore_command};
+const Command* all[] = {&create_command,  &run_command,   &start_command,  &exec_command,     &kill_command,
+                        &delete_command,  &pause_command, &resume_command, &update_command,   &events_command,
+                        &state_command,   &list_command,  &ps_command,     &spec_command,     &features_command,
+                        &plan_command,    &setup_command, &gpu_command,    &cdi_hook_command, &checkpoint_command,
+                        &restore_command, &mounts_command};
 
 // For the packages' sake, not for users: --help leaves it out.
 int print_completion(const container::Context&, const Arguments& arguments) {
@@ -102,7 +102,7 @@ std::string help_text(const std::string& program, const std::string& name, const
 }
 
 void configure_log(const Arguments& arguments) {
-    log::Settings settings{.file = arguments.value("log")};
+    log::Settings settings{.target = arguments.value("log")};
     if (arguments.has("log-format")) settings.format = choice(arguments, "log-format", formats);
     if (arguments.has("log-level")) settings.level = choice(arguments, "log-level", levels);
     if (arguments.has("debug")) settings.level = log::Level::debug;

@@ -39,6 +39,19 @@ sys::Fd detached(const spec::Mount& mount) {
     return tree;
 }
 
+sys::Fd detached_as_asked(const spec::Mount& mount) {
+    const auto options = spec::parse_mount_options(mount);
+    sys::Fd tree = sys::clone_tree(mount.source, options.bind == spec::Bind::recursive);
+    sys::set_mount_attributes(tree, {.propagation = MS_PRIVATE}, true);
+    sys::set_mount_attributes(tree, {.set = options.attr_set, .clear = options.attr_clear}, false);
+    if (options.recursive_set != 0 || options.recursive_clear != 0)
+        sys::set_mount_attributes(tree, {.set = options.recursive_set, .clear = options.recursive_clear}, true);
+    for (const auto flags : options.propagation)
+        sys::set_mount_attributes(tree, {.propagation = flags & ~static_cast<std::uint64_t>(MS_REC)},
+                                  (flags & MS_REC) != 0);
+    return tree;
+}
+
 /// The work inside: remembers what it made.
 class Inside {
  public:
@@ -76,6 +89,12 @@ class Inside {
         ::unlinkat(folder.get(), name.c_str(), AT_REMOVEDIR);
     }
 
+    void unmount(const std::string& path) const {
+        const sys::Fd folder =
+            sys::open_at(side_.root, std::string(parent_of(path)), O_PATH | O_DIRECTORY, sys::Resolve::in_root);
+        detach(folder, std::string(base_name(path)));
+    }
+
     void undo() const noexcept {
         try {
             for (const auto& path : bound_) unbind(path);
@@ -106,6 +125,9 @@ class Inside {
 void carry_out(sys::FdRef process, bool user_namespace, const NodeChanges& changes) {
     std::vector<sys::Fd> trees;
     for (const auto& mount : changes.bind) trees.push_back(detached(mount));
+    for (const auto& mount : changes.mount) trees.push_back(detached_as_asked(mount));
+    std::vector<spec::Mount> binds = changes.bind;
+    binds.insert(binds.end(), changes.mount.begin(), changes.mount.end());
     ::umask(0);
     sys::enter_namespace(process, CLONE_NEWNS | (user_namespace ? CLONE_NEWUSER : 0), "of the container");
     if (user_namespace) become_root({});
@@ -114,9 +136,10 @@ void carry_out(sys::FdRef process, bool user_namespace, const NodeChanges& chang
     Inside inside(side);
     try {
         for (const auto& device : changes.make) inside.make(device);
-        for (std::size_t i = 0; i < trees.size(); ++i) inside.bind(changes.bind[i], trees[i]);
+        for (std::size_t i = 0; i < trees.size(); ++i) inside.bind(binds[i], trees[i]);
         for (const auto& device : changes.remove) inside.remove(device);
         for (const auto& path : changes.unbind) inside.unbind(clean_path(path));
+        for (const auto& path : changes.unmount) inside.unmount(clean_path(path));
     } catch (...) {
         inside.undo();
         throw;

@@ -1,10 +1,24 @@
 #include <gpurun/error.h>
 #include <gpurun/spec.h>
 
+#include "base/text.h"
 #include "json/json.h"
 #include "spec/invalid.h"
 #include "spec/tables.h"
 #include "sys/file.h"
+
+namespace {
+
+struct MountList {
+    std::vector<gpurun::spec::Mount> mounts;
+};
+
+}  // namespace
+
+template <>
+struct gpurun::json::Fields<MountList> {
+    static constexpr Field value[] = {required<&MountList::mounts>("mounts")};
+};
 
 namespace gpurun::spec {
 namespace {
@@ -38,6 +52,11 @@ Spec read(const std::string& path) { return read_valid<Spec>(path, sys::read_fil
 Process read_process(const std::string& path) { return read_valid<Process>(path, sys::read_file(path, max_config)); }
 
 Resources read_resources(const std::string& text, const std::string& name) { return read_valid<Resources>(name, text); }
+
+std::vector<Mount> read_mounts(const std::string& text, const std::string& name) {
+    const bool alone = trim(text).starts_with('[');
+    return json::read<MountList>(name, alone ? "{\"mounts\":" + text + "}" : text).mounts;
+}
 
 std::string to_json(const Spec& spec) { return json::write(spec); }
 std::string to_json(const State& state) { return json::write(state); }

@@ -1,9 +1,11 @@
 """What runc's and crun's callers rely on to the letter: words that they look for, statuses, odd input that has always worked."""
+import json
 import pathlib
 import shutil
+import socket
 
 from harness.cases import case, tool
-from harness.checks import contains, equal, eventually, fails, succeeds
+from harness.checks import contains, equal, eventually, fails, lacks, succeeds
 
 
 def named(t, name):
@@ -140,3 +142,52 @@ def _(t):
     c.linux["resources"]["cpu"] = {"cpus": "0"}
     c.process["scheduler"] = {"policy": "SCHED_DEADLINE", "runtime": 42000, "deadline": 1000000, "period": 1000000}
     fails(c.run(), "process scheduler can't be used together with AllowedCPUs")
+
+
+SYSLOG = """mount -t tmpfs dev /dev && ln -s "$1" /dev/log && shift && exec "$@\""""
+JOURNAL = """mount -t tmpfs run /run && mkdir -p /run/systemd/journal && ln -s "$1" /run/systemd/journal/socket && shift && exec "$@\""""
+
+
+@case("--log knows files, syslog and the journal as crun does", runc="knows files only")
+def _(t):
+    for kind, script in (("syslog", SYSLOG), ("journald", JOURNAL)):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+            place = t.directory / kind
+            server.bind(str(place))
+            fails(t.call("state", "nobody", global_args=("--log", f"{kind}:tester"), prefix=("unshare", "--mount", "sh", "-c", script, "sh", str(place))),
+                  "does not exist")
+            server.settimeout(5)
+            said = server.recv(4096).decode()
+            contains(said, "tester")
+            contains(said, "<11>tester[" if kind == "syslog" else "PRIORITY=3\n")
+            contains(said, "container does not exist")
+    log = t.directory / "some:log"
+    fails(t.call("state", "nobody", global_args=("--log", f"file:{log}")), "does not exist")
+    fails(t.call("state", "nobody", global_args=("--log", log)), "does not exist")
+    equal(len(log.read_text().splitlines()), 2)
+    fails(t.call("list", global_args=("--log", "invalid:/path")), "open log invalid:/path")
+
+
+@case("mounts add binds into a container that runs, mounts remove takes it away", runc="has no such verb")
+def _(t):
+    volume = t.directory / "volume"
+    volume.mkdir()
+    (volume / "file").write_text("added\n")
+    c = t.container("sleep", "100").started()
+    listed = t.directory / "mounts.json"
+    entries = [{"destination": "/data/volume", "type": "bind", "source": str(volume), "options": ["rbind", "ro"]},
+               {"destination": "/data/file", "source": str(volume / "file"), "options": ["bind"]}]
+    for text in (entries, {"mounts": entries}):
+        listed.write_text(json.dumps(text))
+        succeeds(t.call("mounts", "add", c.id, listed))
+        equal(succeeds(c.exec("cat", "/data/volume/file", "/data/file")).out, "added\nadded\n")
+        fails(c.exec("touch", "/data/volume/other"), "read-only file system")
+        succeeds(c.exec("touch", "/data/file"))
+        succeeds(t.call("mounts", "remove", c.id, listed))
+        equal(succeeds(c.exec("sh", "-c", "cat /data/volume/* /data/file; ls /data")).out, "file\nvolume\n")
+    fails(t.call("mounts", "remove", c.id, listed), 'no mount at "/data/volume"')
+    listed.write_text(json.dumps([{"destination": "/x", "type": "tmpfs", "source": "tmpfs"}]))
+    fails(t.call("mounts", "add", c.id, listed), "only binds can be added")
+    listed.write_text(json.dumps([entries[0], {**entries[1], "source": "/nowhere"}]))
+    fails(t.call("mounts", "add", c.id, listed), "/nowhere")
+    lacks(succeeds(c.exec("mount")).out, "/data")
