@@ -66,10 +66,10 @@ bool has_controller(const std::string& directory, std::string_view name) {
     const std::string controller = placed.file.substr(0, placed.file.find('.'));
     std::string why;
     if (has_controller(placed.directory, controller))
-        why = format("this kernel's controller {} does not know it", controller);
+        why = format("no such file or directory, this kernel's controller {} does not know it", controller);
     else
-        why = format("the controller {} is not available there{}{}", controller, is_host_root() ? "" : "; ",
-                     is_host_root() ? std::string_view() : how_to_delegate);
+        why = format("the requested cgroup controller `{}` is not available there{}{}", controller,
+                     is_host_root() ? "" : "; ", is_host_root() ? std::string_view() : how_to_delegate);
     throw Error(format("cannot set {} to {}: {} has no such file, {}", placed.file, placed.write->value,
                        placed.directory, why));
 }

@@ -4,8 +4,10 @@
 #include <gpurun/error.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "sys/file.h"
 
@@ -17,6 +19,12 @@ bool in_initial_user_namespace() {
     if (!map) return true;  // A kernel without user namespaces.
     const auto fields = words(*map);
     return fields.size() == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == "4294967295";
+}
+
+// What we were given is not close-on-exec; what is, is a descriptor of ours.
+bool was_given(int fd) {
+    const int flags = ::fcntl(fd, F_GETFD);
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0;
 }
 
 }  // namespace
@@ -41,15 +49,17 @@ int preserved_fds(int asked, std::vector<std::string>& env) {
         }
     }
     if (asked < 0) throw Error(format("invalid value {} for flag --preserve-fds: want 0 or more", asked));
-    const int count = (listening > 0 ? listening : 0) + asked;
-    for (int fd = 3; fd < 3 + count; ++fd)
-        // What we were given is not close-on-exec; what is, is a descriptor of ours.
-        if (const int flags = ::fcntl(fd, F_GETFD); flags < 0 || (flags & FD_CLOEXEC) != 0)
-            throw Error(
-                format("--preserve-fds/LISTEN_FDS: please check that preserved-fd {} (of {}) is present: descriptor {} "
-                       "is not open",
-                       fd - 3, count, fd));
-    return count;
+    const int wanted = std::max(listening, 0) + asked;
+    int given = 0;
+    while (given < wanted && was_given(3 + given)) ++given;
+    // Callers may ask for more than they have, as with crun, but not for nothing. What follows a gap is not passed on:
+    // in the gap descriptors of ours will lie.
+    if (asked > 0 && given <= std::max(listening, 0))
+        throw Error(
+            format("--preserve-fds: please check that preserved-fd 0 (of {}) is present: descriptor {} is not open",
+                   asked, 3 + given));
+    if (given < wanted) log::warning("{} descriptors are to be passed on, {} are open from 3 on", wanted, given);
+    return given;
 }
 
 std::unique_ptr<cgroup::Manager> manager_of(const state::Record& record) { return cgroup::manager(record.cgroup); }

@@ -13,7 +13,7 @@ namespace gpurun::container {
 plan::Host probe_host();
 
 /// Descriptors to be kept for the program: LISTEN_FDS and those of --preserve-fds; adds LISTEN_PID to \a env. Throws
-/// Error when one of them is not open.
+/// Error when --preserve-fds has none to keep.
 int preserved_fds(int asked, std::vector<std::string>& env);
 
 /// The cgroup of a record, ready to be asked; never null.

@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstdlib>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "container/annotations.h"
 #include "container/facts.h"
@@ -47,6 +48,17 @@ void check_root(const spec::Spec& spec, const std::string& bundle) {
     struct stat facts {};
     if (::stat(path.c_str(), &facts) != 0) throw Error(errno, format("root.path: {}", path));
     if (!S_ISDIR(facts.st_mode)) throw Error(ENOTDIR, format("root.path: {}", path));
+}
+
+// A user namespace without mappings is of use to nobody: its root is the caller then, as with crun and unshare(1).
+bool map_caller(spec::Linux& linux) {
+    const auto* user = spec::find_namespace(linux, spec::NamespaceType::user);
+    if (user == nullptr || !user->path.empty() || !linux.uid_mappings.empty()) return false;
+    log::warning("linux.uidMappings and gidMappings are missing: the user namespace has one user, root, who is uid {}",
+                 ::geteuid());
+    linux.uid_mappings = {{.container_id = 0, .host_id = ::geteuid(), .size = 1}};
+    linux.gid_mappings = {{.container_id = 0, .host_id = ::getegid(), .size = 1}};
+    return true;
 }
 
 // Wide enough to tell whether GPU edits changed the config that exec and update read again.
@@ -120,10 +132,11 @@ Prepared prepare(const Context& context, const CreateOptions& options, bool run,
     if (run && !spec.process) throw Error(path + ": process: expected the program to run, got nothing");
     prepared.host = probe_host();
     const auto before = extent(spec);
+    const bool mapped = map_caller(*spec.linux);
     const bool annotated = apply_annotations(spec);
     prepared.edits = gpu::prepare(
         spec, {.devices = options.gpus, .host_root = host_root, .bundle = bundle, .rootless = prepared.host.rootless});
-    if (annotated || extent(spec) != before || !prepared.edits.empty()) prepared.config = spec::to_json(spec);
+    if (mapped || annotated || extent(spec) != before || !prepared.edits.empty()) prepared.config = spec::to_json(spec);
     prepared.options = {.id = options.id,
                         .bundle = bundle,
                         .pid_file = options.pid_file,

@@ -49,8 +49,8 @@ void set_apparmor_profile(sys::FdRef proc, const std::string& profile) {
     // Kernels before 5.8 have one set of attributes for all LSMs.
     if (failure == ENOENT) failure = write_attribute(proc, "exec", command);
     if (failure != 0)
-        throw Error(failure, format("apply AppArmor profile \"{}\" (is it loaded?): write /proc/thread-self/attr/exec",
-                                    profile));
+        throw Error(failure, format("apply apparmor profile `{}`{}: write /proc/thread-self/attr/exec", profile,
+                                    failure == ENOENT ? ": profile not loaded" : ""));
 }
 
 void set_selinux_label(sys::FdRef proc, const std::string& label) {

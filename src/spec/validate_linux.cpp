@@ -25,8 +25,6 @@ void check_user_namespace(const Linux& linux) {
         throw Invalid(has_uids ? "linux.uidMappings" : "linux.gidMappings",
                       "user namespace mappings specified, but user namespace isn't enabled in the config");
     if (has_uids != has_gids) throw Invalid("linux", "expected uidMappings and gidMappings together, got one of them");
-    if (user && user->path.empty() && !has_uids)
-        throw Invalid("linux", "a new user namespace needs uidMappings and gidMappings");
     check_mappings(linux.uid_mappings, "linux.uidMappings");
     check_mappings(linux.gid_mappings, "linux.gidMappings");
 }

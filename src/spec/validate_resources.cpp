@@ -81,7 +81,7 @@ void check_unified(const std::map<std::string, std::string>& unified, const std:
             throw Invalid(at, format("unified resource \"{}\" must be a file name (no slashes)", file));
         const auto dot = file.find('.');
         if (dot == std::string::npos || dot == 0 || dot + 1 == file.size())
-            throw Invalid(at, format("unified resource \"{}\" must be in the form CONTROLLER.PARAMETER", file));
+            throw Invalid(at, format("the specified key has not the form CONTROLLER.VALUE `{}`", file));
     }
 }
 

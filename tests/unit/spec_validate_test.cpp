@@ -106,7 +106,7 @@ constexpr Rule linux_rules[] = {
      "linux.uidMappings: user namespace mappings specified, but user namespace isn't enabled in the config"},
     {R"("namespaces": [{"type": "user"}], "gidMappings": [{"containerID": 0, "hostID": 0, "size": 1}])",
      "linux: expected uidMappings and gidMappings together, got one of them"},
-    {R"("namespaces": [{"type": "user"}])", "linux: a new user namespace needs uidMappings and gidMappings"},
+    {R"("namespaces": [{"type": "user"}])", "none"},
     {R"("namespaces": [{"type": "user", "path": "/proc/1/ns/user"}])", "none"},
     {R"("namespaces": [{"type": "user"}], "gidMappings": [{"containerID": 0, "hostID": 0, "size": 1}],
         "uidMappings": [{"containerID": 0, "hostID": 0, "size": 0}])",
@@ -251,7 +251,7 @@ constexpr Rule resources[] = {
     {R"("unified": {"a/b": "x"})",
      "linux.resources.unified: unified resource \"a/b\" must be a file name (no slashes)"},
     {R"("unified": {"memory": "x"})",
-     "linux.resources.unified: unified resource \"memory\" must be in the form CONTROLLER.PARAMETER"},
+     "linux.resources.unified: the specified key has not the form CONTROLLER.VALUE `memory`"},
     {R"("unified": {"io.max": "8:0 rbps=1\n8:16 rbps=1"})", "none"},
 };
 

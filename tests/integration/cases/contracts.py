@@ -191,3 +191,39 @@ def _(t):
     listed.write_text(json.dumps([entries[0], {**entries[1], "source": "/nowhere"}]))
     fails(t.call("mounts", "add", c.id, listed), "/nowhere")
     lacks(succeeds(c.exec("mount")).out, "/data")
+
+
+@case("a user namespace without mappings has the caller as its root, with a warning", runc="refuses it")
+def _(t):
+    c = t.container(sh="id -u; cat /proc/self/uid_map")
+    c.linux["namespaces"].append({"type": "user"})
+    c.linux["resources"] = {}
+    result = succeeds(c.run())
+    equal(result.out.split(), ["0", "0", "0", "1"])
+    contains(result.err, "linux.uidMappings and gidMappings are missing")
+
+
+@case("descriptors after a gap are not passed on, nor is one of gpurun's", runc="stops at the gap")
+def _(t):
+    c = t.container("ls", "/proc/self/fd")
+    held = ("sh", "-c", 'exec 3</dev/null 4<&- 5</dev/null; exec "$@"', "sh")
+    # ls has the directory open as 4.
+    equal(succeeds(c.run("--preserve-fds", "50", prefix=held)).out.split(), ["0", "1", "2", "3", "4"])
+
+
+@case("LISTEN_FDS of descriptors that are closed is passed on with a warning", runc="fails")
+def _(t):
+    c = t.container(sh="echo $LISTEN_PID; ls /proc/self/fd | wc -l")
+    result = succeeds(c.run(prefix=("env", "LISTEN_FDS=1")))
+    equal(result.out.split(), ["1", "4"])
+    contains(result.err, "1 descriptors are to be passed on, 0 are open")
+
+
+@case("unified limits that cannot be are refused in crun's words", modes=("v2",), runc="has words of its own")
+def _(t):
+    for entry, words in (("foo.bar", "the requested cgroup controller `foo` is not available"),
+                         ("NOT-A-VALID-KEY", "the specified key has not the form CONTROLLER.VALUE `NOT-A-VALID-KEY`"),
+                         ("hugetlb.nonsense", "no such file or directory")):
+        c = t.container("true")
+        c.linux["resources"]["unified"] = {entry: "1"}
+        fails(c.run(), words)
