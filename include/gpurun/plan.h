@@ -64,9 +64,10 @@ struct LimitDevices {
 struct OwnCgroup {
     std::uint32_t uid = 0;  ///< Of the host.
 };
-/// Makes the container's network namespace, with its loopback up, in a thread while the lane goes on; Clone waits for
-/// it, JoinNamespaces enters it.
+/// Makes the container's network namespace, with its loopback up, in a thread while both lanes go on.
 struct MakeNetwork {};
+/// Waits for what MakeNetwork makes and gives it to the container process, which awaits it in EnterNetwork.
+struct HandOverNetwork {};
 /// Opens the namespaces that are joined by path, while the host's /proc is still in reach.
 struct OpenNamespaces {
     std::vector<spec::Namespace> namespaces;
@@ -108,6 +109,8 @@ struct EnterCgroup {
 struct JoinNamespaces {
     std::vector<spec::NamespaceType> types;
 };
+/// Into the network namespace that the host's lane hands over: before the first mount that shows it, or any hook.
+struct EnterNetwork {};
 struct Unshare {
     std::uint64_t namespaces = 0;
 };
@@ -253,16 +256,18 @@ struct Exec {
 
 }  // namespace step
 
-using Step = std::variant<
-    step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices, step::OwnCgroup,
-    step::MakeNetwork, step::OpenNamespaces, step::Clone, step::MapIds, step::SetOomScore, step::JoinResctrl,
-    step::MoveNetDevices, step::WritePidFile, step::SendPidfd, step::EnterCgroup, step::JoinNamespaces, step::Unshare,
-    step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring, step::PrepareRoot, step::Mount,
-    step::MapMounts, step::MountCgroup, step::MakeDevice, step::MakeLink, step::EditRootfs, step::OpenTerminal,
-    step::ChangeRoot, step::SetRootPropagation, step::MakeReadonly, step::Mask, step::SetHostname, step::SetDomainname,
-    step::SetSysctl, step::SetPersonality, step::SetScheduler, step::SetIoPriority, step::SetMemoryPolicy,
-    step::SetCpuAffinity, step::SetRlimits, step::SetLabel, step::LoadSeccomp, step::SetNoNewPrivileges,
-    step::TakeTerminal, step::MakeDirectory, step::EnterDirectory, step::BecomeUser, step::PrepareProgram, step::Exec>;
+using Step =
+    std::variant<step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices,
+                 step::OwnCgroup, step::MakeNetwork, step::HandOverNetwork, step::OpenNamespaces, step::Clone,
+                 step::MapIds, step::SetOomScore, step::JoinResctrl, step::MoveNetDevices, step::WritePidFile,
+                 step::SendPidfd, step::EnterCgroup, step::JoinNamespaces, step::EnterNetwork, step::Unshare,
+                 step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring, step::PrepareRoot,
+                 step::Mount, step::MapMounts, step::MountCgroup, step::MakeDevice, step::MakeLink, step::EditRootfs,
+                 step::OpenTerminal, step::ChangeRoot, step::SetRootPropagation, step::MakeReadonly, step::Mask,
+                 step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality, step::SetScheduler,
+                 step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits, step::SetLabel,
+                 step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,
+                 step::EnterDirectory, step::BecomeUser, step::PrepareProgram, step::Exec>;
 
 struct Plan {
     std::vector<Step> host, container;

@@ -1,5 +1,6 @@
 #include "engine/channel.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include "base/text.h"
@@ -46,6 +47,21 @@ void await(sys::FdRef channel, plan::Barrier barrier) {
     const auto heard = hear(channel);
     if (!heard || heard->what != Say::passed || heard->barrier != barrier)
         throw Error(format("the runtime went away before {}", plan::name(barrier)));
+}
+
+void hand_over(sys::FdRef channel, sys::FdRef descriptor) {
+    try {
+        say(channel, Say::handed, plan::Barrier::ready, 0, {}, {descriptor});
+    } catch (const Error& error) {
+        if (error.code != EPIPE && error.code != ECONNRESET) throw;
+    }
+}
+
+sys::Fd take_over(sys::FdRef channel) {
+    auto heard = hear(channel);
+    if (!heard || heard->what != Say::handed || heard->descriptors.empty())
+        throw Error("the runtime went away before it handed a descriptor over");
+    return std::move(heard->descriptors.front());
 }
 
 }  // namespace gpurun::engine

@@ -15,7 +15,7 @@
 /// means that exec succeeded, since its end is close-on-exec, or that it died.
 namespace gpurun::engine {
 
-enum class Say : std::uint8_t { passed, failed, warning, terminal, listener, child };
+enum class Say : std::uint8_t { passed, failed, warning, terminal, listener, child, handed };
 
 struct Saying {
     Say what = Say::passed;
@@ -33,5 +33,10 @@ std::optional<Saying> hear(sys::FdRef channel);
 void pass(sys::FdRef channel, plan::Barrier barrier);
 /// For the container's side: waits until the host passed \a barrier. Throws Error when the host is gone.
 void await(sys::FdRef channel, plan::Barrier barrier);
+
+/// The host's side gives the container's a descriptor. One that has ended gets none: what it said tells why.
+void hand_over(sys::FdRef channel, sys::FdRef descriptor);
+/// For the container's side: waits for what the host hands over. Throws Error when the host is gone.
+sys::Fd take_over(sys::FdRef channel);
 
 }  // namespace gpurun::engine

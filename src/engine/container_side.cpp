@@ -42,6 +42,7 @@ struct Executor {
     }
     void operator()(const step::EnterCgroup&) const { enter_cgroup(side); }
     void operator()(const step::JoinNamespaces& s) const { join_namespaces(side, s); }
+    void operator()(const step::EnterNetwork&) const { enter_network(side); }
     void operator()(const step::Unshare& s) const { unshare_namespaces(s.namespaces); }
     void operator()(const step::BecomeRoot& s) const { become_root(s); }
     void operator()(const step::SetTimeOffsets& s) const { set_time_offsets(side, s); }

@@ -48,6 +48,7 @@ struct ContainerSide {
 // namespaces.cpp
 void enter_cgroup(ContainerSide& side);
 void join_namespaces(ContainerSide& side, const plan::step::JoinNamespaces& step);
+void enter_network(ContainerSide& side);
 void unshare_namespaces(std::uint64_t namespaces);
 void become_root(const plan::step::BecomeRoot& step);
 void set_time_offsets(ContainerSide& side, const plan::step::SetTimeOffsets& step);

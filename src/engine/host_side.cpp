@@ -61,6 +61,7 @@ struct Lane {
     void operator()(const step::LimitDevices& s) { side.cgroup->set_devices(s.rules); }
     void operator()(const step::OwnCgroup& s) { side.cgroup->hand_over(s.uid); }
     void operator()(const step::MakeNetwork&) { network.emplace(proc); }
+    void operator()(const step::HandOverNetwork&) { hand_over(channel, network->take()); }
     void operator()(const step::OpenNamespaces& s) {
         for (const auto& ns : s.namespaces) {
             sys::Fd fd = sys::try_open(ns.path, O_RDONLY);
@@ -171,7 +172,7 @@ void Lane::clone(const step::Clone& s) {
                                           : side.target ? side.target
                                                         : namespaces.at(spec::NamespaceType::pid).ref(),
                          .joined = &namespaces};
-    if (network) namespaces[spec::NamespaceType::network] = network->take();
+    if (network) network->await_running();
     try {
         started.child = launch(request);
     } catch (const Error& error) {
@@ -253,6 +254,7 @@ std::optional<Saying> Lane::next_saying() {
                 deliver_listener(channel, *heard, started.child.pidfd, started.child.pid, seccomp_agent());
                 break;
             case Say::child:
+            case Say::handed:
             case Say::passed: return heard;
         }
     }

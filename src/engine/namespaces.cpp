@@ -42,6 +42,8 @@ void join_namespaces(ContainerSide& side, const plan::step::JoinNamespaces& step
     }
 }
 
+void enter_network(ContainerSide& side) { sys::enter_namespace(take_over(side.channel), CLONE_NEWNET, "network"); }
+
 void unshare_namespaces(std::uint64_t namespaces) {
     if (::syscall(SYS_unshare, namespaces) != 0) throw Error(errno, "unshare");
 }

@@ -14,32 +14,53 @@ namespace gpurun::engine {
 
 NewNetwork::NewNetwork(sys::FdRef proc) : proc_(proc) {
     if (const int failure = ::pthread_create(&thread_, nullptr, run, this)) {
-        joined_ = true;
+        ended_ = true;
         throw Error(failure, "start a thread");
     }
 }
 
 void* NewNetwork::run(void* self) noexcept {
     auto& network = *static_cast<NewNetwork*>(self);
-    const auto fail = [&network](const char* call, int code) {
-        network.failed_call_ = call;
-        network.failure_ = code;
-        return nullptr;
-    };
-    if (::unshare(CLONE_NEWNET) != 0) return fail("unshare network", errno);
-    network.made_ = sys::Fd(::openat(network.proc_.get(), "thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-    if (!network.made_) return fail("open the new network namespace", errno);
-    if (const int failure = try_raise_loopback()) return fail("raise lo", failure);
+    network.reach(Stage::running);
+    network.make();
+    network.reach(Stage::finished);
+    network.await(Stage::dismissed);
     return nullptr;
 }
 
-void NewNetwork::join() noexcept {
-    if (!joined_) ::pthread_join(thread_, nullptr);
-    joined_ = true;
+void NewNetwork::make() noexcept {
+    const auto fail = [this](const char* call, int code) {
+        failed_call_ = call;
+        failure_ = code;
+    };
+    if (::unshare(CLONE_NEWNET) != 0) return fail("unshare network", errno);
+    made_ = sys::Fd(::openat(proc_.get(), "thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!made_) return fail("open the new network namespace", errno);
+    if (const int failure = try_raise_loopback()) fail("raise lo", failure);
+}
+
+void NewNetwork::reach(Stage stage) noexcept {
+    stage_.store(stage);
+    stage_.notify_all();
+}
+
+void NewNetwork::await(Stage stage) noexcept {
+    for (Stage seen = stage_.load(); seen < stage; seen = stage_.load()) stage_.wait(seen);
+}
+
+void NewNetwork::await_running() noexcept { await(Stage::running); }
+
+void NewNetwork::end() noexcept {
+    if (ended_) return;
+    await(Stage::finished);
+    if (stage_.load() != Stage::dismissed) reach(Stage::dismissed);
+    ::pthread_join(thread_, nullptr);
+    ended_ = true;
 }
 
 sys::Fd NewNetwork::take() {
-    join();
+    await(Stage::finished);
+    reach(Stage::dismissed);
     if (failed_call_ != nullptr) throw Error(failure_, failed_call_);
     return std::move(made_);
 }

@@ -2,32 +2,45 @@
 
 #include <pthread.h>
 
+#include <atomic>
+
 #include "sys/fd.h"
 
 namespace gpurun::engine {
 
 /// A network namespace in the making, with its loopback up: the slowest thing that a container needs of the kernel (0.4
-/// ms), so a thread does it while the host's lane goes on. The thread allocates nothing and throws nothing: the static
-/// binary's heap has no lock. It must have ended before the container process is cloned.
+/// ms), so a thread does it while both lanes go on. The thread allocates nothing and throws nothing: the static
+/// binary's heap has no lock. The container process is a copy of this one, with all locks of libc as they are, and
+/// without the thread: clone it only after await_running(), from when until take() the thread is in nothing but system
+/// calls.
 class NewNetwork {
  public:
     /// Starts the thread. \a proc is the host's /proc and outlives it. Throws Error.
     explicit NewNetwork(sys::FdRef proc);
     NewNetwork(const NewNetwork&) = delete;
     NewNetwork& operator=(const NewNetwork&) = delete;
-    ~NewNetwork() { join(); }
+    ~NewNetwork() { end(); }
 
-    /// Waits for the thread; the namespace's descriptor. Throws Error with what failed in it.
+    /// Waits until the thread has left libc's start of it.
+    void await_running() noexcept;
+
+    /// Waits for the namespace and lets the thread end; the namespace's descriptor. Throws Error with what failed.
     sys::Fd take();
 
  private:
+    enum class Stage : int { starting, running, finished, dismissed };
+
     static void* run(void* self) noexcept;
-    void join() noexcept;
+    void make() noexcept;
+    void reach(Stage stage) noexcept;
+    void await(Stage stage) noexcept;
+    void end() noexcept;
 
     sys::FdRef proc_;
     pthread_t thread_{};
-    bool joined_ = false;
-    // The thread's results, read after it has ended.
+    bool ended_ = false;
+    std::atomic<Stage> stage_{Stage::starting};
+    // The thread's results, read once it has finished.
     sys::Fd made_;
     const char* failed_call_ = nullptr;
     int failure_ = 0;

@@ -21,7 +21,7 @@ struct Namespaces {
     std::vector<spec::Namespace> by_path;
     std::vector<NamespaceType> joined;
     bool joins_user = false, joins_pid = false;
-    bool network_ahead = false;  // made by the host's lane before the process
+    bool network_ahead = false;  // made by the host's lane beside the process
     bool has(NamespaceType type) const {
         return (cloned & spec::clone_flag(type)) != 0 || (unshared & spec::clone_flag(type)) != 0;
     }
@@ -49,7 +49,6 @@ Namespaces sort_namespaces(const spec::Linux& linux) {
     if ((sorted.cloned & CLONE_NEWNET) != 0 && (sorted.cloned & CLONE_NEWUSER) == 0 && !sorted.joins_user) {
         sorted.cloned &= ~static_cast<std::uint64_t>(CLONE_NEWNET);
         sorted.network_ahead = true;
-        sorted.joined.push_back(NamespaceType::network);
     }
     return sorted;
 }
@@ -136,6 +135,7 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
                                .joins_user = namespaces.joins_user,
                                .joins_pid = namespaces.joins_pid,
                                .into_cgroup = options.has_cgroup});
+    if (namespaces.network_ahead) lane.push_back(step::HandOverNetwork{});
     if ((namespaces.cloned & CLONE_NEWUSER) != 0) {
         lane.push_back(step::MapIds{.uids = linux.uid_mappings, .gids = linux.gid_mappings, .rootless = host.rootless});
         lane.push_back(step::Pass{Barrier::id_maps});
@@ -186,7 +186,7 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     std::vector<Step> lane;
     lane.reserve(64 + spec.mounts.size() + spec.linux->devices.size());
     add_namespaces(lane, spec, host, options, namespaces);
-    add_root_and_mounts(lane, spec, host, options);
+    add_root_and_mounts(lane, spec, host, options, namespaces.network_ahead);
     const bool terminal = spec.process && spec.process->terminal;
     if (terminal) lane.push_back(step::OpenTerminal{.size = spec.process->console_size, .console = fills_dev(spec)});
     if (!edits.empty()) lane.push_back(step::EditRootfs{.edits = edits, .read_only = spec.root->readonly});

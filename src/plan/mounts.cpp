@@ -41,6 +41,14 @@ bool is_filled_later(const spec::Mount& mount, const spec::MountOptions& options
 
 bool is_cgroup(const spec::Mount& mount) { return mount.type == "cgroup" || mount.type == "cgroup2"; }
 
+// sysfs and network file systems keep the network namespace they are mounted in; these know none.
+constexpr std::string_view without_network[] = {"proc", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"};
+
+bool may_show_network(const spec::Mount& mount) {
+    return spec::parse_mount_options(mount).bind == spec::Bind::none &&
+           std::find(std::begin(without_network), std::end(without_network), mount.type) == std::end(without_network);
+}
+
 // crun's "@": the host side of the mapping is an id of the container.
 std::vector<spec::IdMapping> resolve(const std::vector<spec::OptionMapping>& wanted,
                                      const std::vector<spec::IdMapping>& container) {
@@ -133,7 +141,8 @@ bool fills_dev(const spec::Spec& spec) {
     return true;
 }
 
-void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const Host& host, const Options& options) {
+void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const Host& host, const Options& options,
+                         bool network_ahead) {
     std::string root = spec.root->path;
     if (!root.starts_with('/')) root = options.bundle + "/" + root;
     const unsigned long propagation = spec::propagation_flags(spec.linux->rootfs_propagation);
@@ -146,9 +155,14 @@ void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const 
         absolute.destination = clean_path(mount.destination);
         if (spec::parse_mount_options(mount).bind != spec::Bind::none && !absolute.source.starts_with('/'))
             absolute.source = options.bundle + "/" + absolute.source;
+        if (network_ahead && may_show_network(absolute)) {
+            lane.push_back(step::EnterNetwork{});
+            network_ahead = false;
+        }
         add_mount(lane, absolute, spec, host);
     }
     if (fills_dev(spec)) add_devices(lane, spec, host);
+    if (network_ahead) lane.push_back(step::EnterNetwork{});
     if (spec.process && clean_path(spec.process->cwd) != "/")
         lane.push_back(step::MakeDirectory{clean_path(spec.process->cwd)});
 }

@@ -6,8 +6,10 @@
 
 namespace gpurun::plan {
 
-/// The root file system, every mount, device and link, in the order of config.md#mounts. Pure.
-void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const Host& host, const Options& options);
+/// The root file system, every mount, device and link, in the order of config.md#mounts; EnterNetwork, where
+/// \a network_ahead, as late as these allow. Pure.
+void add_root_and_mounts(std::vector<Step>& lane, const spec::Spec& spec, const Host& host, const Options& options,
+                         bool network_ahead);
 
 /// What closes the root file system after it became "/": propagation, late read-only mounts, masked and read-only
 /// paths.

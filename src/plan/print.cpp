@@ -70,6 +70,8 @@ struct Describer {
     std::string operator()(const step::LimitDevices& s) const { return "limit devices: " + list(s.rules, rule_text); }
     std::string operator()(const step::OwnCgroup& s) const { return format("give the cgroup to uid {}", s.uid); }
     std::string operator()(const step::MakeNetwork&) const { return "make a network namespace beside"; }
+    std::string operator()(const step::HandOverNetwork&) const { return "hand over the network namespace"; }
+    std::string operator()(const step::EnterNetwork&) const { return "enter the network namespace"; }
     std::string operator()(const step::OpenNamespaces& s) const {
         return "open namespaces " +
                list(s.namespaces, [](const auto& ns) { return format("{}={}", spec::spec_name(ns.type), ns.path); });
