@@ -139,8 +139,8 @@ void update(const Context& context, const std::string& id, const spec::Resources
 void update_gpus(const Context& context, const std::string& id, const std::vector<std::string>& add,
                  const std::vector<std::string>& remove);
 
-/// Binds host paths into a container that runs, or takes away what is mounted at their destinations; its config
-/// remembers. Throws Error, then nothing has changed.
+/// Adds binds of host paths and tmpfs to a container that runs, or takes away what is mounted at their destinations;
+/// its config remembers. Throws Error, then nothing has changed.
 void add_mounts(const Context& context, const std::string& id, const std::vector<spec::Mount>& mounts);
 void remove_mounts(const Context& context, const std::string& id, const std::vector<spec::Mount>& mounts);
 

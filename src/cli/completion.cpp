@@ -23,7 +23,8 @@ Positional positional_of(const Command& command) {
         if (word == "CONTAINER" || word == "[CONTAINER]") positional.container = true;
         if (word.find('|') == std::string_view::npos) continue;
         std::vector<std::string> parts;
-        for (const auto part : split(word, '|')) parts.emplace_back(part);
+        const auto inner = word.starts_with('[') ? word.substr(1, word.size() - 2) : word;
+        for (const auto part : split(inner, '|')) parts.emplace_back(part);
         positional.words = join(parts, " ");
     }
     return positional;

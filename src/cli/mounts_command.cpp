@@ -15,7 +15,7 @@ int change_mounts(const container::Context& context, const Arguments& arguments)
 
 const Command mounts_add_command{.name = "add",
                                  .usage = "CONTAINER FILE",
-                                 .summary = "bind the mounts of a JSON file into a running container",
+                                 .summary = "add the binds and tmpfs of a JSON file to a running container",
                                  .options = {},
                                  .order = Order::any,
                                  .fewest = 2,
@@ -36,8 +36,8 @@ const Command* const verbs[] = {&mounts_add_command, &mounts_remove_command};
 }  // namespace
 
 const Command mounts_command{.name = "mounts",
-                             .usage = "add|remove CONTAINER FILE",
-                             .summary = "change the binds of a running container",
+                             .usage = "[add|remove] CONTAINER FILE",
+                             .summary = "change the mounts of a running container",
                              .options = {},
                              .order = Order::options_first,
                              .fewest = 0,

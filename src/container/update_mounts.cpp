@@ -34,10 +34,12 @@ Target open_target(state::Store& store, const std::string& id) {
     return target;
 }
 
-// What a file system is made of would be looked up in the container's own /proc; a bind needs nothing of it.
-void check_bind(const spec::Mount& mount) {
+// The other file systems depend on more than the mount namespace that is entered.
+void check(const spec::Mount& mount) {
+    if (mount.type == "tmpfs") return;
     if (spec::parse_mount_options(mount).bind == spec::Bind::none)
-        throw Error(format("mount at {}: only binds can be added to a container that runs", mount.destination));
+        throw Error(
+            format("mount at {}: only binds and tmpfs can be added to a container that runs", mount.destination));
     if (!mount.source.starts_with('/'))
         throw Error(format("mount at {}: expected an absolute source, got \"{}\"", mount.destination, mount.source));
 }
@@ -49,7 +51,7 @@ bool is_at(const spec::Mount& mount, const std::string& destination) {
 }  // namespace
 
 void add_mounts(const Context& context, const std::string& id, const std::vector<spec::Mount>& mounts) {
-    for (const auto& mount : mounts) check_bind(mount);
+    for (const auto& mount : mounts) check(mount);
     state::Store store(context.root);
     auto target = open_target(store, id);
     engine::change_nodes(target.process, target.user_namespace, {.mount = mounts});

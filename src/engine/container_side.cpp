@@ -38,7 +38,8 @@ struct Executor {
         spec::State state = side.state;
         state.status = s.status;
         state.pid = ::getpid();
-        run_hooks(s.kind, s.hooks, state, s.kind == HookKind::start_container ? &side.variables : nullptr);
+        run_hooks(s.kind, s.hooks, state, s.kind == HookKind::start_container ? &side.variables : nullptr,
+                  *side.hook_output);
     }
     void operator()(const step::EnterCgroup&) const { enter_cgroup(side); }
     void operator()(const step::JoinNamespaces& s) const { join_namespaces(side, s); }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/channel.h"
+#include "engine/hooks.h"
 #include "sys/fd.h"
 #include "sys/terminal.h"
 
@@ -28,7 +29,8 @@ struct ContainerSide {
     std::map<std::string, sys::Fd>* made_mounts = nullptr;         ///< By destination: by the host process.
     const cgroup::Location* cgroup = nullptr;                      ///< As it was made; null: none of its own.
     const plan::Options* options = nullptr;
-    spec::State state;  ///< For hooks.
+    const HookOutput* hook_output = nullptr;  ///< Opened where the host's paths mean something.
+    spec::State state;                        ///< For hooks.
 
     sys::Fd root;               ///< The container's root directory.
     std::string root_path;      ///< Its path on the host, until pivot_root.

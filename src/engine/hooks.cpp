@@ -14,11 +14,6 @@
 namespace gpurun::engine {
 namespace {
 
-/// Files that the annotations of crun name for the hooks' output. Unset where there is none.
-struct Output {
-    sys::Fd out, err;
-};
-
 sys::Fd open_output(const spec::State& state, const char* annotation) {
     const auto path = state.annotations.find(annotation);
     if (path == state.annotations.end()) return sys::Fd();
@@ -34,7 +29,7 @@ std::string signal_text(int signal) {
 
 // Empty when the hook succeeded, else why not.
 std::string failure_of(const spec::Hook& hook, const std::string& state_json, const std::string& bundle,
-                       const std::vector<std::string>* environment, const Output& output) {
+                       const std::vector<std::string>* environment, const HookOutput& output) {
     sys::Program program{.path = hook.path,
                          .arguments = hook.args.empty() ? std::vector<std::string>{hook.path} : hook.args,
                          .environment = hook.env,
@@ -54,13 +49,18 @@ std::string failure_of(const spec::Hook& hook, const std::string& state_json, co
 
 }  // namespace
 
+HookOutput open_hook_output(const spec::State& state) {
+    return {.out = open_output(state, "run.oci.hooks.stdout"), .err = open_output(state, "run.oci.hooks.stderr")};
+}
+
 void run_hooks(plan::HookKind kind, const std::vector<spec::Hook>& hooks, const spec::State& state,
                const std::vector<std::string>* environment) {
+    if (!hooks.empty()) run_hooks(kind, hooks, state, environment, open_hook_output(state));
+}
+
+void run_hooks(plan::HookKind kind, const std::vector<spec::Hook>& hooks, const spec::State& state,
+               const std::vector<std::string>* environment, const HookOutput& output) {
     const std::string json = spec::to_json(state);
-    // startContainer hooks run where the path of a file of the host means nothing.
-    Output output;
-    if (kind != plan::HookKind::start_container && !hooks.empty())
-        output = {.out = open_output(state, "run.oci.hooks.stdout"), .err = open_output(state, "run.oci.hooks.stderr")};
     for (std::size_t i = 0; i < hooks.size(); ++i) {
         log::debug("run {} hook {}", plan::name(kind), hooks[i].path);
         const std::string context = format("error running {} hook #{}", plan::name(kind), i);
@@ -78,7 +78,7 @@ void run_poststop_hooks(const std::vector<spec::Hook>& hooks, const spec::State&
     for (const auto& hook : hooks) try {
             run_hooks(plan::HookKind::poststop, {hook}, state, nullptr);
         } catch (const Error& error) {
-            log::warning("{}", error.text());
+            log::warning("poststop hook failed with exit code or signal: {}", error.text());
         }
 }
 

@@ -36,6 +36,7 @@ struct Lane {
     sys::Fd channel{}, far_channel{};
     sys::Fd proc{};
     std::optional<NewNetwork> network{};
+    HookOutput hook_output{};
     OpenNamespaces namespaces{};
     std::map<std::string, sys::Fd> made_mounts{};
 
@@ -142,6 +143,7 @@ struct Lane {
     container.cgroup = side.cgroup != nullptr ? &side.cgroup->location() : nullptr;
     container.options = side.options;
     container.state = side.state;
+    container.hook_output = &hook_output;
     run_container(plan.container, container);
 }
 
@@ -161,6 +163,7 @@ cgroup::Entry Lane::cgroup_entry() const {
 
 void Lane::clone(const step::Clone& s) {
     std::tie(channel, far_channel) = sys::socket_pair();
+    if (side.target_pid == 0) hook_output = open_hook_output(side.state);
     cgroup::Entry entry;
     if (s.into_cgroup && side.cgroup != nullptr) entry = cgroup_entry();
     CloneRequest request{.namespaces = s.namespaces,

@@ -52,6 +52,12 @@ sys::Fd detached_as_asked(const spec::Mount& mount) {
     return tree;
 }
 
+// Made inside: it belongs to the container's user namespace.
+sys::Fd new_tmpfs(const spec::Mount& mount) {
+    const auto options = spec::parse_mount_options(mount);
+    return sys::new_mount("tmpfs", mount.source, options.flags, join(options.data, ","));
+}
+
 /// The work inside: remembers what it made.
 class Inside {
  public:
@@ -125,7 +131,8 @@ class Inside {
 void carry_out(sys::FdRef process, bool user_namespace, const NodeChanges& changes) {
     std::vector<sys::Fd> trees;
     for (const auto& mount : changes.bind) trees.push_back(detached(mount));
-    for (const auto& mount : changes.mount) trees.push_back(detached_as_asked(mount));
+    for (const auto& mount : changes.mount)
+        trees.push_back(mount.type == "tmpfs" ? sys::Fd() : detached_as_asked(mount));
     std::vector<spec::Mount> binds = changes.bind;
     binds.insert(binds.end(), changes.mount.begin(), changes.mount.end());
     ::umask(0);
@@ -136,7 +143,10 @@ void carry_out(sys::FdRef process, bool user_namespace, const NodeChanges& chang
     Inside inside(side);
     try {
         for (const auto& device : changes.make) inside.make(device);
-        for (std::size_t i = 0; i < trees.size(); ++i) inside.bind(binds[i], trees[i]);
+        for (std::size_t i = 0; i < trees.size(); ++i) {
+            if (!trees[i]) trees[i] = new_tmpfs(binds[i]);
+            inside.bind(binds[i], trees[i]);
+        }
         for (const auto& device : changes.remove) inside.remove(device);
         for (const auto& path : changes.unbind) inside.unbind(clean_path(path));
         for (const auto& path : changes.unmount) inside.unmount(clean_path(path));

@@ -13,7 +13,7 @@ namespace gpurun::engine {
 struct NodeChanges {
     std::vector<spec::Device> make;    ///< mknod in the container.
     std::vector<spec::Mount> bind;     ///< Host paths bound in; what is missing at the destination is made.
-    std::vector<spec::Mount> mount;    ///< Binds with the options asked for, else as `bind`.
+    std::vector<spec::Mount> mount;    ///< Binds, and tmpfs, with the options asked for.
     std::vector<spec::Device> remove;  ///< Removed where it still is this device, a bound one with its mount.
     std::vector<std::string> unbind;   ///< Directories on which `bind` put something; absent ones are fine.
     std::vector<std::string> unmount;  ///< What `mount` put there; the mount point stays.

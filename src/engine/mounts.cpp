@@ -167,6 +167,8 @@ void set_bind_attributes(const Mount& step, sys::FdRef tree) {
     if (failure != EPERM && failure != EINVAL) throw Error(failure, "mount_setattr");
     attributes.set |= locked_attributes(tree, step.options.cleared_flags);
     attributes.clear &= ~attributes.set;
+    // What changes an atime option has to clear them all.
+    if ((attributes.set & MOUNT_ATTR__ATIME) != 0) attributes.clear |= MOUNT_ATTR__ATIME;
     sys::set_mount_attributes(tree, attributes, false);
 }
 

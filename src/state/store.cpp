@@ -88,9 +88,11 @@ void check_id(const std::string& id) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
                c == '.' || c == '-';
     };
-    if (id.empty() || id == "." || id == ".." || !std::all_of(id.begin(), id.end(), allowed))
-        throw Error(
-            format("invalid container ID format: \"{}\"; letters, digits, '_', '+', '.' and '-' are allowed", id));
+    if (id.empty() || id.front() == '.' || !std::all_of(id.begin(), id.end(), allowed))
+        throw Error(format(
+            "invalid container ID format: \"{}\" has an invalid character; letters, digits, '_', '+', '-' and, but in "
+            "front, '.' are allowed",
+            id));
     // It is a file's name, with a suffix and room for that of a temporary file.
     constexpr std::size_t longest = NAME_MAX - 32;
     if (id.size() > longest)

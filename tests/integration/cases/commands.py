@@ -330,8 +330,9 @@ def _(t):
     c.config["annotations"] = {"run.oci.hooks.stdout": str(t.directory / "out"), "run.oci.hooks.stderr": str(t.directory / "err")}
     say = {"path": "/bin/sh", "args": ["sh", "-c", "echo said; echo warned >&2"]}
     c.config["hooks"] = {"prestart": [say], "createRuntime": [say], "poststop": [say]}
+    c.config["hooks"].update(createContainer=[say], startContainer=[say])
     succeeds(c.run())
-    equal(((t.directory / "out").read_text(), (t.directory / "err").read_text()), ("said\n" * 3, "warned\n" * 3))
+    equal(((t.directory / "out").read_text(), (t.directory / "err").read_text()), ("said\n" * 5, "warned\n" * 5))
 
 
 @case("annotations that ask for what gpurun does not have are refused", runc="does not know crun's annotations")

@@ -168,26 +168,29 @@ def _(t):
     fails(t.call("list", global_args=("--log", "invalid:/path")), "open log invalid:/path")
 
 
-@case("mounts add binds into a container that runs, mounts remove takes it away", runc="has no such verb")
+@case("mounts add binds and mounts tmpfs in a container that runs, mounts remove takes them away", runc="has no such verb")
 def _(t):
+    contains(succeeds(t.call("mounts", "--help")).out, "Usage: gpurun [OPTION...] mounts [add|remove] CONTAINER FILE")
     volume = t.directory / "volume"
     volume.mkdir()
     (volume / "file").write_text("added\n")
     c = t.container("sleep", "100").started()
     listed = t.directory / "mounts.json"
     entries = [{"destination": "/data/volume", "type": "bind", "source": str(volume), "options": ["rbind", "ro"]},
-               {"destination": "/data/file", "source": str(volume / "file"), "options": ["bind"]}]
+               {"destination": "/data/file", "source": str(volume / "file"), "options": ["bind"]},
+               {"destination": "/data/tmpfs", "type": "tmpfs", "source": "tmpfs", "options": ["size=4k", "nosuid"]}]
     for text in (entries, {"mounts": entries}):
         listed.write_text(json.dumps(text))
         succeeds(t.call("mounts", "add", c.id, listed))
         equal(succeeds(c.exec("cat", "/data/volume/file", "/data/file")).out, "added\nadded\n")
         fails(c.exec("touch", "/data/volume/other"), "read-only file system")
+        contains(succeeds(c.exec("mount")).out, "tmpfs on /data/tmpfs type tmpfs (rw,nosuid,relatime,size=4k")
         succeeds(c.exec("touch", "/data/file"))
         succeeds(t.call("mounts", "remove", c.id, listed))
-        equal(succeeds(c.exec("sh", "-c", "cat /data/volume/* /data/file; ls /data")).out, "file\nvolume\n")
+        equal(succeeds(c.exec("sh", "-c", "cat /data/volume/* /data/file; ls /data")).out, "file\ntmpfs\nvolume\n")
     fails(t.call("mounts", "remove", c.id, listed), 'no mount at "/data/volume"')
-    listed.write_text(json.dumps([{"destination": "/x", "type": "tmpfs", "source": "tmpfs"}]))
-    fails(t.call("mounts", "add", c.id, listed), "only binds can be added")
+    listed.write_text(json.dumps([{"destination": "/x", "type": "proc", "source": "proc"}]))
+    fails(t.call("mounts", "add", c.id, listed), "only binds and tmpfs can be added")
     listed.write_text(json.dumps([entries[0], {**entries[1], "source": "/nowhere"}]))
     fails(t.call("mounts", "add", c.id, listed), "/nowhere")
     lacks(succeeds(c.exec("mount")).out, "/data")
@@ -227,3 +230,17 @@ def _(t):
         c = t.container("true")
         c.linux["resources"]["unified"] = {entry: "1"}
         fails(c.run(), words)
+
+
+@case("an id begins with no dot, and what is wrong with one is said", runc="allows it, in other words")
+def _(t):
+    for identity in (".", "..", ".foo", "foo bar", "this/is/invalid"):
+        fails(t.call("create", identity), "invalid container ID", "invalid character")
+
+
+@case("a failing poststop hook is a warning in crun's words, and the next one runs", runc="has other words")
+def _(t):
+    c = t.container("true")
+    c.config["hooks"] = {"poststop": [{"path": "/bin/false"}, {"path": "/bin/touch", "args": ["touch", str(t.directory / "ran")]}]}
+    contains(succeeds(c.run()).err, "poststop hook failed with exit code")
+    assert (t.directory / "ran").exists()
