@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 
+import floor
 import profiles
 from harness import environment
 from stage import SLEEP, TOUCH, Failed
@@ -59,7 +60,11 @@ def running_container(stage, samples, condition, gap, bundle, runtime, turn):
 
 def life(stage, samples):
     short, long = stage.bundle(TOUCH), stage.bundle(SLEEP)
+    empty = stage.directory / "empty"
     for gap, name in GAPS:
+        if floor.write_program(empty):
+            for _ in range(stage.samples):
+                samples.add(name, "an empty static program", stage.runtimes[0].name, stage.time_program([empty], gap))
         stage.each(stage.samples, lambda runtime, turn: one_container(stage, samples, name, gap, short, runtime, turn), name)
         stage.each(stage.samples, lambda runtime, turn: running_container(stage, samples, name, gap, long, runtime, turn), name)
 

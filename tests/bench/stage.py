@@ -81,6 +81,13 @@ class Stage:
     def command(self, runtime, *args):
         return [str(runtime.program), "--root", str(self.directory / f"state-{runtime.name}"), *map(str, args)]
 
+    def time_program(self, command, gap):
+        """Milliseconds from before its start to after its end."""
+        taken, status, _ = self.ask("time", gap, "-", *command)
+        if status != "0":
+            raise Failed(f"{command[0]}: status {status}: {self.last_error()}")
+        return int(taken) / 1e6
+
     def time(self, runtime, *args, gap=0, proof=False):
         """Milliseconds that this call of the runtime took; Failed when it fails or its container did not run."""
         taken, status, proofs = self.ask("time", gap, self.ran if proof else "-", *self.command(runtime, *args))
