@@ -64,6 +64,7 @@ struct Source {
     const TomlFile& file;
     std::string table;  ///< With its dot, or empty.
     std::string_view name;
+    bool nvidia = false;  ///< The keys are those of NVIDIA's file.
 
     [[noreturn]] void refuse(std::string_view key, const TomlValue& value, std::string_view expected) const {
         throw Error(format("{}:{}: {}: expected {}", name, value.line, key, expected));
@@ -103,20 +104,26 @@ void set(const Source& source, std::string_view key, const TomlValue& value, Cap
 }
 
 template <typename Value, std::size_t Size>
-void read_ours(const Source& source, const Key<Value> (&keys)[Size], Settings& settings) {
-    for (const auto& key : keys)
-        if (const auto* value = source.find(key.ours)) set(source, key.ours, *value, settings.*key.member);
+void read(const Source& source, const Key<Value> (&keys)[Size], Settings& settings) {
+    for (const auto& key : keys) {
+        const auto name = source.nvidia ? key.nvidia : key.ours;
+        const auto* value = name.empty() ? nullptr : source.find(name);
+        if (value == nullptr) continue;
+        auto& member = settings.*key.member;
+        set(source, name, *value, member);
+        if constexpr (std::is_same_v<Value, bool>)
+            if (source.nvidia && key.inverted) member = !member;
+    }
 }
 
-template <typename Value, std::size_t Size>
-void read_nvidia(const Source& source, const Key<Value> (&keys)[Size], Settings& settings) {
-    for (const auto& key : keys) {
-        const auto* value = key.nvidia.empty() ? nullptr : source.find(key.nvidia);
-        if (value == nullptr) continue;
-        set(source, key.nvidia, *value, settings.*key.member);
-        if constexpr (std::is_same_v<Value, bool>)
-            if (key.inverted) settings.*key.member = !(settings.*key.member);
-    }
+Settings read_keys(const Source& source) {
+    Settings settings;
+    settings.file = source.name;
+    read(source, bool_keys, settings);
+    read(source, list_keys, settings);
+    read(source, text_keys, settings);
+    read(source, capability_keys, settings);
+    return settings;
 }
 
 std::string text_of(bool value) { return value ? "true" : "false"; }
@@ -149,13 +156,8 @@ std::optional<Settings> parse_settings(std::string_view text, std::string_view n
     const TomlFile file = read_toml(text, name);
     if (const auto* value = file.find("gpu")) throw Error(format("{}:{}: gpu: expected a table", name, value->line));
     if (!file.has_table("gpu")) return std::nullopt;
-    const Source source{file, "gpu.", name};
-    Settings settings;
-    settings.file = name;
-    read_ours(source, bool_keys, settings);
-    read_ours(source, list_keys, settings);
-    read_ours(source, text_keys, settings);
-    read_ours(source, capability_keys, settings);
+    const Source source{.file = file, .table = "gpu.", .name = name};
+    Settings settings = read_keys(source);
     if (const auto* value = source.find("cdi-annotations")) {
         const auto mode = value_of(annotation_modes, std::string_view(value->text));
         if (!mode) source.refuse("cdi-annotations", *value, "\"off\", \"auto\" or \"on\"");
@@ -176,13 +178,8 @@ std::map<std::string, std::string> describe(const Settings& settings) {
 
 Settings parse_nvidia_settings(std::string_view text, std::string_view name) {
     const TomlFile file = read_toml(text, name);
-    const Source source{file, "", name};
-    Settings settings;
-    settings.file = name;
-    read_nvidia(source, bool_keys, settings);
-    read_nvidia(source, list_keys, settings);
-    read_nvidia(source, text_keys, settings);
-    read_nvidia(source, capability_keys, settings);
+    const Source source{.file = file, .table = "", .name = name, .nvidia = true};
+    Settings settings = read_keys(source);
     const auto says = [&](std::string_view key, std::string_view word) {
         const auto* value = source.find(key);
         return value != nullptr && value->kind == TomlValue::Kind::string && value->text == word;
