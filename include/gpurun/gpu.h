@@ -95,6 +95,7 @@ struct Options {
     std::string bundle;                ///< Absolute.
     bool rootless = false;             ///< mknod and module loading are not possible.
     bool only_devices = false;         ///< What the config itself asks for doesn't count.
+    bool dry = false;                  ///< Nothing on the host may change: no module is loaded, no node made.
     Trail* trail = nullptr;            ///< Gets what was decided on the way, for explain(); start has none.
 };
 

@@ -119,7 +119,8 @@ void note_process(state::Record& record, int pid) {
     record.start_time = facts ? facts->start_time : 0;
 }
 
-Prepared prepare(const Context& context, const CreateOptions& options, bool run, const std::string& host_root) {
+Prepared prepare(const Context& context, const CreateOptions& options, bool run, const std::string& host_root,
+                 bool dry) {
     state::check_id(options.id);
     Prepared prepared;
     const std::string bundle = absolute(options.bundle);
@@ -134,8 +135,11 @@ Prepared prepare(const Context& context, const CreateOptions& options, bool run,
     const auto before = extent(spec);
     const bool mapped = map_caller(*spec.linux);
     const bool annotated = apply_annotations(spec);
-    prepared.edits = gpu::prepare(
-        spec, {.devices = options.gpus, .host_root = host_root, .bundle = bundle, .rootless = prepared.host.rootless});
+    prepared.edits = gpu::prepare(spec, {.devices = options.gpus,
+                                         .host_root = host_root,
+                                         .bundle = bundle,
+                                         .rootless = prepared.host.rootless,
+                                         .dry = dry});
     if (mapped || annotated || extent(spec) != before || !prepared.edits.empty()) prepared.config = spec::to_json(spec);
     prepared.options = {.id = options.id,
                         .bundle = bundle,
@@ -215,7 +219,7 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
 void create(const Context& context, const CreateOptions& options) { make(context, options, Mode::create); }
 
 plan::Plan plan_create(const Context& context, const CreateOptions& options, const std::string& host_root) {
-    const Prepared prepared = prepare(context, options, false, host_root);
+    const Prepared prepared = prepare(context, options, false, host_root, true);
     return plan::build_create(prepared.spec, prepared.host, prepared.options, prepared.edits);
 }
 

@@ -25,7 +25,7 @@ enum class Mode { create, run_attached, run_detached };
 /// runtime.md#lifecycle
 Made make(const Context& context, const CreateOptions& options, Mode mode);
 
-/// Loads, validates, edits: everything before the first side effect.
+/// Loads, validates, edits: everything before the first side effect; \a dry: nothing on the host changes at all.
 struct Prepared {
     spec::Spec spec;
     std::string config;  ///< Text for the record.
@@ -33,7 +33,8 @@ struct Prepared {
     plan::Host host;
     plan::Options options;
 };
-Prepared prepare(const Context& context, const CreateOptions& options, bool run, const std::string& host_root);
+Prepared prepare(const Context& context, const CreateOptions& options, bool run, const std::string& host_root,
+                 bool dry = false);
 
 /// Throws Error when `process.terminal`, the console socket and whether gpurun stays attached don't go together.
 void check_terminal(const spec::Spec& spec, const CreateOptions& options, bool attached);

@@ -14,6 +14,7 @@
 #include "gpu/hooks_edits.h"
 #include "gpu/modules.h"
 #include "gpu/native.h"
+#include "gpu/nodes.h"
 #include "gpu/nvml.h"
 #include "gpu/requirement.h"
 #include "gpu/tegra.h"
@@ -108,9 +109,15 @@ void find_mig_management(const Host& host, const Request& request, Discovery& fo
     take(request.mig_monitor, "mig/monitor");
 }
 
-std::optional<Inventory> find_inventory(const Host& host, const Request& request, const Settings& settings) {
+// As NVIDIA's tools, of which one setting decides for both, gpurun loads modules and makes the host's nodes.
+bool may_change_host(const Settings& settings, const Options& options) {
+    return settings.load_modules && !options.dry && options.trail == nullptr;
+}
+
+std::optional<Inventory> find_inventory(const Host& host, const Request& request, const Settings& settings,
+                                        const Options& options) {
     auto inventory = read_inventory(host);
-    if (!settings.load_modules || request.explain) return inventory;
+    if (!may_change_host(settings, options)) return inventory;
     if (load_modules(host, inventory ? &*inventory : nullptr, request.capabilities)) inventory = read_inventory(host);
     return inventory;
 }
@@ -129,10 +136,31 @@ sys::Fd open_root(const spec::Spec& spec, const Options& options) {
                          O_PATH | O_DIRECTORY);
 }
 
-// Nodes can't be made here: those that work can't do without must be on the host already.
-void check_bound_nodes(Edits& edits) {
-    std::erase_if(edits.devices, [](const Device& device) {
-        if (sys::exists(device.host_path)) return false;
+// Containers in user namespaces get the host's nodes. One of NVIDIA's that is missing is made where that is possible.
+bool has_node(const Device& device, const Settings& settings, const Options& options) {
+    if (sys::exists(device.host_path)) return true;
+    const Host host = open_host(options.host_root, settings.driver_root);
+    const std::string path = device.host_path.substr(host.prefix.size());
+    if (options.rootless || !settings.load_modules || !path.starts_with("/dev/nvidia")) return false;
+    if (!may_change_host(settings, options)) return true;  // It would be made.
+    try {
+        make_node(host, {.path = path,
+                         .major = static_cast<unsigned>(device.major),
+                         .minor = static_cast<unsigned>(device.minor),
+                         .mode = device.file_mode.value_or(0666),
+                         .uid = device.uid.value_or(0),
+                         .gid = device.gid.value_or(0)});
+        return true;
+    } catch (const Error& error) {
+        log::warning("gpu: {}", error.text());
+        return false;
+    }
+}
+
+// Those that work can't do without must be on the host.
+void check_bound_nodes(Edits& edits, const Settings& settings, const Options& options) {
+    std::erase_if(edits.devices, [&](const Device& device) {
+        if (has_node(device, settings, options)) return false;
         const auto name = base_name(device.path);
         if (name == "nvidiactl" || parse_number<unsigned>(name.substr(std::min<std::size_t>(6, name.size()))))
             throw Error(
@@ -177,7 +205,7 @@ Edits explained(Edits edits, const Request& request, std::string_view why) {
 // The part of the request that needs NVIDIA's driver; nothing when it is not there and that is no error.
 Edits live_edits(const spec::Spec& spec, const Request& request, const Settings& settings, const Options& options) {
     const Host host = open_host(options.host_root, settings.driver_root);
-    auto inventory = find_inventory(host, request, settings);
+    auto inventory = find_inventory(host, request, settings, options);
     if (!inventory && is_wsl(host))
         return explained(wsl_edits(host, request), request, "WSL has one device for all GPUs and Windows' libraries");
     if (!inventory && is_tegra(host))
@@ -223,7 +251,7 @@ void carry_out_brought_hooks(spec::Spec& spec, RootfsEdits& rootfs, Settings set
         auto request = parse_request(spec, live, settings);
         if (request) request->explain = options.trail != nullptr;
         if (request && request->needs_driver()) add(edits, live_edits(spec, *request, settings, options));
-        if (how.nodes == NodeStyle::bind) check_bound_nodes(edits);
+        if (how.nodes == NodeStyle::bind) check_bound_nodes(edits, settings, options);
     }
     add(rootfs, apply_noted(std::move(edits), spec, how, options));
 }
@@ -266,7 +294,7 @@ RootfsEdits prepare(spec::Spec& spec, const Options& options) {
         add(edits, file_edits(spec, *request, settings, options));
         how.order = MountOrder::by_depth;
     }
-    if (how.nodes == NodeStyle::bind) check_bound_nodes(edits);
+    if (how.nodes == NodeStyle::bind) check_bound_nodes(edits, settings, options);
     if (log::enabled(log::Level::debug))
         log::write(log::Level::debug, "gpu: edits\n" + print(edits, options.host_root));
     RootfsEdits rootfs = apply_noted(std::move(edits), spec, how, options);

@@ -19,7 +19,7 @@ struct Settings {
     bool disable_require = false;        ///< NVIDIA_REQUIRE_* is not checked.
     bool accept_environment = true;      ///< NVIDIA_VISIBLE_DEVICES counts in containers without CAP_SYS_ADMIN too.
     bool accept_volume_mounts = false;   ///< Mounts below /var/run/nvidia-container-devices are requests.
-    bool load_modules = true;            ///< Missing kernel modules are loaded.
+    bool load_modules = true;            ///< Missing kernel modules are loaded, nodes for user namespaces made.
     bool hide_procfs = true;             ///< Other GPUs and ModifyDeviceFiles are hidden in /proc/driver/nvidia.
     bool cuda_compat = true;             ///< The image's newer libcuda is preferred where the driver allows it.
     bool additional_gids = true;         ///< Groups of nodes that are not open to all are given to the process.

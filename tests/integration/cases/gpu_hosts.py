@@ -1,4 +1,8 @@
 """GPU containers on the fixture hosts: every kind of machine and of root file system."""
+import json
+import os
+import pathlib
+
 from harness.cases import case
 from harness.checks import contains, equal, fails, lacks, succeeds
 from harness.gpu_host import FOLDERS, cached_libraries, gpu_container, gpu_host, why_not
@@ -163,3 +167,23 @@ def _(t):
         equal(succeeds(c.run()).out, "/usr/lib/wsl/lib/nvidia-smi\n")
         equal(cached_libraries(c.rootfs).get("libcuda.so.1"), "/usr/lib/wsl/lib/libcuda.so.1")
         fails(gpu_container(t, "0", "true").run(), "use all")
+
+
+@gpu_case("a container in a user namespace of root's gets nodes that the host lacked, as the host does then", modes=MODES)
+def _(t):
+    with gpu_host(t, "h200"):
+        c = gpu_container(t, "all", "cat /dev/nvidia0; cat /dev/nvidia-uvm; echo end")
+        c.linux["namespaces"].append({"type": "user"})
+        c.linux["uidMappings"] = c.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        for path, _, _ in os.walk(c.rootfs):
+            os.chown(path, 100000, 100000)
+        host = pathlib.Path("/dev/nvidia0")
+        (c.bundle / "config.json").write_text(json.dumps(c.config))
+        contains(succeeds(t.call("plan", "--bundle", c.bundle, c.id)).out, "/dev/nvidia0")
+        equal(host.exists(), False, "made by plan")
+        result = succeeds(c.run())
+        contains(result.err, "'/dev/nvidia0': No such device or address")
+        contains(result.err, "'/dev/nvidia-uvm': No such device or address")
+        equal((os.major(host.stat().st_rdev), os.minor(host.stat().st_rdev), host.stat().st_mode & 0o777), (195, 0, 0o666))
+    with gpu_host(t, "h200", settings="[gpu]\nload-modules = false\n"):
+        fails(c.try_create(), "/dev/nvidia", "missing on the host", "gpu create-nodes")
