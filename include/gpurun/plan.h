@@ -138,6 +138,7 @@ struct Mount {
     spec::Mount mount;
     spec::MountOptions options;
     std::string label;                        ///< File system option with the SELinux context, or empty.
+    std::string root_label;                   ///< SELinux context of the root, where no option carries one.
     bool late_readonly = false;               ///< Made read-only by a later step, after its content.
     std::vector<spec::IdMapping> uids, gids;  ///< For idmap: the mount's own or the container's.
     bool mapped_by_host =

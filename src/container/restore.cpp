@@ -140,6 +140,22 @@ class SearchableImages {
     struct stat before_ {};
 };
 
+// Where CRIU is built without SELinux, as Debian's is, what it restores keeps the label that CRIU itself has.
+void check_label(const Restoring& container, int pid) {
+    const auto& process = container.prepared.spec.process;
+    if (container.prepared.host.lsm != security::Lsm::selinux || !process || process->selinux_label.empty()) return;
+    const auto label_of = [](const std::string& who) {
+        std::string label = sys::read_file(format("/proc/{}/attr/current", who), 4096);
+        return std::string(label.c_str());  // It ends with a NUL.
+    };
+    const std::string label = label_of(std::to_string(pid));
+    if (label == label_of("self") && label != process->selinux_label)
+        throw Error(
+            format("CRIU restored the program under its own SELinux label, {}, not under {}: it is built "
+                   "without SELinux, or the policy forbids it",
+                   label, process->selinux_label));
+}
+
 void kill_restored(int pid) {
     const sys::Fd pidfd = sys::try_pidfd_open(pid);
     if (pidfd) sys::try_signal(pidfd, SIGKILL);
@@ -160,6 +176,7 @@ void bring_back(Restoring& container, const std::string& criu, Undo& undo) {
         request, plan, prepared.options.has_cgroup ? container.manager.get() : nullptr, container.store.root(),
         [&container](const std::string& news, int of, std::vector<sys::Fd>& fds) { container.hear(news, of, fds); });
     undo.push([pid] { kill_restored(pid); });
+    check_label(container, pid);
     container.started.child = {pid, sys::try_pidfd_open(pid)};
     note_process(container.record, pid);
     note_time_namespace(container);

@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 
 #include <cerrno>
 
@@ -88,11 +89,19 @@ sys::Fd mounted(ContainerSide& side, const Mount& step) {
                         sys::Resolve::in_root);
 }
 
+void label_root(sys::FdRef mount, const std::string& label) {
+    const std::string path = sys::proc_fd_path(mount);
+    // ENOTSUP: the policy labels no single files there.
+    if (::setxattr(path.c_str(), "security.selinux", label.c_str(), label.size() + 1, 0) != 0 && errno != ENOTSUP)
+        throw Error(errno, "label " + label);
+}
+
 void finish(ContainerSide& side, const Mount& step) {
     const auto& options = step.options;
     const bool recursive = options.recursive_set != 0 || options.recursive_clear != 0;
-    if (!recursive && options.propagation.empty()) return;
+    if (!recursive && options.propagation.empty() && step.root_label.empty()) return;
     const sys::Fd mount = mounted(side, step);
+    if (!step.root_label.empty()) label_root(mount, step.root_label);
     if (recursive)
         sys::set_mount_attributes(mount, {.set = options.recursive_set, .clear = options.recursive_clear}, true);
     apply_propagation(step, mount);

@@ -104,8 +104,10 @@ void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Sp
         return;
     }
     step::Mount made{.mount = mount, .options = options};
-    if (host.lsm == security::Lsm::selinux && takes_label(mount.type) && options.bind == spec::Bind::none)
-        made.label = label_option(spec);
+    if (host.lsm == security::Lsm::selinux && options.bind == spec::Bind::none) {
+        if (takes_label(mount.type)) made.label = label_option(spec);
+        if (mount.type == "mqueue") made.root_label = linux.mount_label;
+    }
     made.late_readonly = is_filled_later(mount, options);
     if (options.id_map != spec::IdMap::none || !mount.uid_mappings.empty()) {
         set_mappings(made, linux);

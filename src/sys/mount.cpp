@@ -44,6 +44,21 @@ unsigned attributes_of(std::uint64_t flags) {
     return attributes;
 }
 
+// The options of data, which commas part. Those in an SELinux context are quoted: context="a:b:c:s0:c1,c2".
+std::vector<std::string> options_of(const std::string& data) {
+    std::vector<std::string> options(1);
+    bool quoted = false;
+    for (const char c : data) {
+        if (c == '"' && (quoted || options.back().ends_with("context=")))
+            quoted = !quoted;
+        else if (c == ',' && !quoted)
+            options.emplace_back();
+        else
+            options.back() += c;
+    }
+    return options;
+}
+
 // What the kernel logged in a file system context about the call that failed: "tmpfs: Unknown parameter 'x'".
 std::string complaint(FdRef context) {
     char text[256];
@@ -59,12 +74,12 @@ Fd new_mount(const std::string& type, const std::string& source, std::uint64_t f
     if (!context) throw Error(errno, "fsopen " + type);
     if (fsconfig(context.get(), FSCONFIG_SET_STRING, "source", source.empty() ? type.c_str() : source.c_str()) != 0)
         throw Error(errno, "fsconfig source=" + source);
-    for (const auto option : split(data, ',')) {
+    for (const auto& option : options_of(data)) {
         if (option.empty()) continue;
         const auto equals = option.find('=');
-        const std::string key(option.substr(0, equals));
-        const bool flag = equals == std::string_view::npos;
-        const std::string value = flag ? std::string() : std::string(option.substr(equals + 1));
+        const std::string key = option.substr(0, equals);
+        const bool flag = equals == std::string::npos;
+        const std::string value = flag ? std::string() : option.substr(equals + 1);
         if (fsconfig(context.get(), flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key.c_str(),
                      flag ? nullptr : value.c_str()) != 0)
             throw Error(errno, format("mount {}: option {}{}", type, option, complaint(context)));
