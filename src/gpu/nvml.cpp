@@ -40,14 +40,22 @@ NvmlFacts parse_nvml(std::string_view text) {
     return facts;
 }
 
+std::string ask_helper(const std::string& version, std::vector<std::string> arguments) {
+    const auto end = sys::run_helper(std::move(arguments));
+    if (end.timed_out) throw Error(format("NVML of driver {} does not answer", version));
+    if (end.exit_code == 0) return end.output;
+    const std::string reason = !end.output.empty() ? end.output
+                               : end.signal != 0   ? format("the helper was ended by signal {}", end.signal)
+                                                   : format("the helper ended with {}", end.exit_code);
+    throw Error(format("NVML of driver {}: {}", version, reason));
+}
+
 NvmlFacts HelperNvml::ask() {
     const std::string key = key_of(inventory_);
     if (const auto kept = read_kept(host_, "nvml", key)) return parse_nvml(*kept);
-    const auto end = sys::run_helper({"nvml", host_.prefix + host_.driver_prefix + "/"});
-    if (end.timed_out) throw Error(format("NVML of driver {} does not answer", inventory_.version));
-    if (end.exit_code != 0) throw Error(format("NVML of driver {}: {}", inventory_.version, end.output));
-    auto facts = parse_nvml(end.output);
-    keep(host_, "nvml", key, end.output + "\n");
+    const std::string answer = ask_helper(inventory_.version, {"nvml", host_.prefix + host_.driver_prefix + "/"});
+    auto facts = parse_nvml(answer);
+    keep(host_, "nvml", key, answer + "\n");
     return facts;
 }
 

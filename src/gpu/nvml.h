@@ -23,6 +23,9 @@ class HelperNvml : public NvmlSource {
     const Inventory& inventory_;
 };
 
+/// What the helper program prints for \a arguments. Throws Error with its reason, which names driver \a version.
+std::string ask_helper(const std::string& version, std::vector<std::string> arguments);
+
 /// Reads the helper's lines: `gpu BUSID UUID` and, below it, `mig GI CI UUID`. Throws Error for anything else.
 NvmlFacts parse_nvml(std::string_view text);
 

@@ -11,7 +11,6 @@
 #include "gpu/nvml.h"
 #include "gpu/settings.h"
 #include "sys/file.h"
-#include "sys/helper.h"
 
 namespace gpurun::gpu {
 namespace {
@@ -70,10 +69,7 @@ std::vector<Usage> usage(const spec::Spec& config, const std::vector<int>& pids,
     const Host host = open_host(options.host_root, settings.driver_root);
     const auto inventory = read_inventory(host);
     if (!inventory) throw Error("no NVIDIA kernel driver is loaded");
-    const auto end = sys::run_helper({"nvml", host.prefix + host.driver_prefix + "/", "usage"});
-    if (end.timed_out) throw Error(format("NVML of driver {} does not answer", inventory->version));
-    if (end.exit_code != 0) throw Error(format("NVML of driver {}: {}", inventory->version, end.output));
-    auto gpus = parse_usage(end.output);
+    auto gpus = parse_usage(ask_helper(inventory->version, {"nvml", host.prefix + host.driver_prefix + "/", "usage"}));
     std::erase_if(gpus, [&](const Usage& gpu) {
         return std::none_of(inventory->gpus.begin(), inventory->gpus.end(), [&](const Gpu& known) {
             return known.bus_id == gpu.bus_id && std::find(minors.begin(), minors.end(), known.minor) != minors.end();

@@ -121,6 +121,13 @@ BOOST_AUTO_TEST_CASE(a_restore_takes_pipes_and_outer_files_from_its_caller) {
     BOOST_TEST(!has(words, {"inherit-fd", "0"}));
 }
 
+BOOST_AUTO_TEST_CASE(a_restore_has_no_new_privileges_where_the_config_says_so) {
+    auto spec = plain_spec();
+    BOOST_TEST(!has(restore_request({}, spec, "/r", {}, "criu").words, {"no-new-privileges"}));
+    spec.process.emplace().no_new_privileges = true;
+    BOOST_TEST(has(restore_request({}, spec, "/r", {}, "criu").words, {"no-new-privileges"}));
+}
+
 BOOST_AUTO_TEST_CASE(a_restore_joins_the_namespaces_that_the_config_names) {
     auto spec = plain_spec();
     spec.linux->namespaces = {{.type = spec::NamespaceType::network, .path = "/run/netns/n"},
