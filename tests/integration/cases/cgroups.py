@@ -268,7 +268,7 @@ def _(t):
 def _(t):
     c = t.container("true")
     c.linux["resources"]["unified"] = {"absent.max": "1"}
-    fails(c.try_create(), "absent.max", "controller absent is not available")
+    fails(c.try_create(), "absent.max", "controller `absent` is not available")
 
 
 @case("what v2 has no setting for is an error", feature="memory", modes=("v2",))

@@ -26,7 +26,7 @@ def offers(name, v1, v2=None):
     """A need: controller name has this file in the current layout; asked of a cgroup below the root, where every limit is."""
     def missing():
         if name not in environment.controllers():
-            return f"controller {name} is not available to this layout here"
+            return environment.why_no_controller(name)
         probe = (environment.CGROUP if environment.host_layout() == V2 else environment.CGROUP / name) / "gpurun-probe"
         if environment.host_layout() == V2:
             try:

@@ -29,7 +29,7 @@ def case(title, *, modes=environment.MODES, needs=(), runc=None, feature=None):
 
 def controller(name):
     """A need: the controller name can limit in the current layout."""
-    return lambda: None if name in environment.controllers() else f"controller {name} is not available to this layout here"
+    return lambda: environment.why_no_controller(name)
 
 
 def kernel_file(path):

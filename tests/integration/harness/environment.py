@@ -66,6 +66,17 @@ def idmapped_tmpfs():
     return None if version >= (6, 3) else f"Linux {os.uname().release} can't map the ids of a tmpfs, 6.3 can"
 
 
+def why_no_controller(name):
+    """Says why this layout cannot limit with the controller, or None if it can."""
+    if name in controllers():
+        return None
+    bound = [line.split(":") for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines()]
+    on_v1 = any(name in names.split(",") for _, names, _ in bound)
+    if host_layout() == "v2":
+        return f"cgroup2 here lacks the controller {name}{', which is bound to v1' if on_v1 else ''}"
+    return f"no v1 hierarchy here has the controller {name}"
+
+
 def cgroup_of(pid, controller):
     """The directory of pid's cgroup for controller under /sys/fs/cgroup."""
     for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
