@@ -32,10 +32,11 @@ struct ContainerSide {
     const HookOutput* hook_output = nullptr;  ///< Opened where the host's paths mean something.
     spec::State state;                        ///< For hooks.
 
-    sys::Fd root;               ///< The container's root directory.
-    std::string root_path;      ///< Its path on the host, until pivot_root.
-    sys::Fd dev;                ///< Its /dev, once devices are made.
-    bool host_is_peer = false;  ///< What is unmounted outside of the root may be unmounted on the host too.
+    sys::Fd root;                   ///< The container's root directory.
+    std::string root_path;          ///< Its path on the host, until pivot_root.
+    sys::Fd dev;                    ///< Its /dev, once devices are made.
+    bool host_is_peer = false;      ///< What is unmounted outside of the root may be unmounted on the host too.
+    bool has_shared_mount = false;  ///< Some mount below the root is shared: what lands on it is too, at first.
     sys::PseudoTerminal terminal;
     bool entered = false;                   ///< The working directory is entered and checked.
     security::CapabilitySets capabilities;  ///< What the program gets.

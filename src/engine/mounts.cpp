@@ -77,10 +77,19 @@ std::string data_of(const Mount& step, sys::FdRef target, bool made) {
     return data;
 }
 
-void apply_propagation(const Mount& step, sys::FdRef mount) {
-    for (const auto flags : step.options.propagation)
+void apply_propagation(ContainerSide& side, const Mount& step, sys::FdRef mount) {
+    for (const auto flags : step.options.propagation) {
         sys::set_mount_attributes(mount, {.propagation = flags & ~static_cast<std::uint64_t>(MS_REC)},
                                   (flags & MS_REC) != 0);
+        side.has_shared_mount = side.has_shared_mount || (flags & MS_SHARED) != 0;
+    }
+}
+
+// What a bind is unless it lands on a shared mount.
+bool is_private(const ContainerSide& side, const spec::MountOptions& options) {
+    for (const auto flags : options.propagation)
+        if ((flags & MS_PRIVATE) == 0 || side.has_shared_mount) return false;
+    return true;
 }
 
 // The mount that lies on the destination now.
@@ -104,7 +113,7 @@ void finish(ContainerSide& side, const Mount& step) {
     if (!step.root_label.empty()) label_root(mount, step.root_label);
     if (recursive)
         sys::set_mount_attributes(mount, {.set = options.recursive_set, .clear = options.recursive_clear}, true);
-    apply_propagation(step, mount);
+    apply_propagation(side, step, mount);
 }
 
 // sysfs and proc can't be mounted where the namespaces they show aren't ours; the host's view, read-only, is what is
@@ -190,10 +199,11 @@ void copy_symlink(ContainerSide& side, const Mount& step, const std::string& lin
 
 // A plain bind, which most are, gets all its attributes at once; empty where the kernel wants to keep some of the
 // source's.
-sys::Fd clone_plainly(const Mount& step, sys::FdRef source) {
+sys::Fd clone_plainly(const ContainerSide& side, const Mount& step, sys::FdRef source, bool is_directory) {
     const auto& options = step.options;
-    if (options.bind == spec::Bind::recursive || !step.uids.empty() || options.id_map != spec::IdMap::none ||
-        options.recursive_set != 0 || options.recursive_clear != 0 || !options.propagation.empty())
+    const bool has_submounts = options.bind == spec::Bind::recursive && is_directory;
+    if (has_submounts || !step.uids.empty() || options.id_map != spec::IdMap::none || options.recursive_set != 0 ||
+        options.recursive_clear != 0 || !is_private(side, options))
         return sys::Fd();
     return sys::try_clone_tree(source, false,
                                {.set = options.attr_set, .clear = options.attr_clear, .propagation = MS_PRIVATE});
@@ -227,7 +237,8 @@ void bind(ContainerSide& side, const Mount& step) {
         throw Error(ENOTDIR, "bind " + step.mount.source);
     check_proc_target(step, target, step.mount.destination);
     if (!tree)
-        if (const sys::Fd plain = clone_plainly(step, source)) return sys::attach_tree(plain, target);
+        if (const sys::Fd plain = clone_plainly(side, step, source, S_ISDIR(facts.st_mode)))
+            return sys::attach_tree(plain, target);
     if (!tree) {
         tree = sys::clone_tree(source, options.bind == spec::Bind::recursive);
         // The mapping's child is seen under its number in this pid namespace: only a procfs of it will do.
@@ -240,7 +251,7 @@ void bind(ContainerSide& side, const Mount& step) {
     // A bind never is a peer of its source unless asked for: what is mounted in the container stays there.
     if (options.propagation.empty()) sys::try_set_mount_attributes(tree, {.propagation = MS_PRIVATE}, true);
     sys::attach_tree(tree, target);
-    if (!options.propagation.empty()) apply_propagation(step, mounted(side, step));
+    if (!options.propagation.empty()) apply_propagation(side, step, mounted(side, step));
 }
 
 void remount(ContainerSide& side, const Mount& step) {

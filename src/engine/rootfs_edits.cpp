@@ -18,8 +18,7 @@ namespace {
 
 constexpr const char* loader_cache = "/etc/ld.so.cache";
 
-void make_symlink(sys::FdRef root, const gpu::Link& link) {
-    const Place place = place_at(root, link.path);
+void make_symlink(const Place& place, const gpu::Link& link) {
     if (::symlinkat(link.target.c_str(), place.directory.get(), place.name.c_str()) == 0) return;
     if (errno != EEXIST) throw Error(errno, "symlink " + link.path);
     const auto there = sys::try_stat(place.directory, place.name, AT_SYMLINK_NOFOLLOW);
@@ -64,9 +63,19 @@ bool is_readonly_failure(const Error& error) {
     return error.code == EROFS || error.code == EPERM || error.code == EACCES;
 }
 
+// As an earlier start of the container left it. Replacing a file waits for its data on the way to the disk.
+bool is_there(const Place& place, const gpu::File& file) {
+    const sys::Fd there = sys::try_open_at(place.directory, place.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    if (!there) return false;
+    const auto facts = sys::stat_fd(there);
+    return S_ISREG(facts.st_mode) && (facts.st_mode & 07777) == file.mode &&
+           facts.st_size == static_cast<off_t>(file.content.size()) && sys::read_all(there, file.path) == file.content;
+}
+
 void put_file(sys::FdRef root, const gpu::File& file) {
     try {
         const Place place = place_at(root, file.path);
+        if (is_there(place, file)) return;
         sys::replace_file_at(place.directory, place.name, file.content, file.mode);
     } catch (const Error& error) {
         if (!is_readonly_failure(error)) throw;
@@ -113,8 +122,13 @@ void cover(sys::FdRef root, const gpu::Cover& edit) {
 }  // namespace
 
 void edit_rootfs(ContainerSide& side, const plan::step::EditRootfs& step) {
+    Place place;  // Links come directory by directory.
+    std::string_view directory;
     for (const auto& link : step.edits.links) try {
-            make_symlink(side.root, link);
+            if (!place.owned || parent_of(link.path) != directory) place = place_at(side.root, link.path);
+            directory = parent_of(link.path);
+            place.name = base_name(link.path);
+            make_symlink(place, link);
         } catch (const Error& error) {
             if (!step.read_only || !is_readonly_failure(error)) throw;
             log::warning("{}: the root file system is read-only", link.path);

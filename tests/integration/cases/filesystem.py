@@ -176,6 +176,26 @@ def _(t):
     contains(fails(c.run()).err, "Operation not permitted")
 
 
+@case("propagation: what is bound privately on a shared volume is private", modes=("v1",))
+def _(t):
+    import subprocess
+    volume, file = t.directory / "volume", t.directory / "file"
+    volume.mkdir()
+    (volume / "target").touch()
+    file.write_text("private\n")
+    subprocess.run(["mount", "--bind", volume, volume], check=True)
+    subprocess.run(["mount", "--make-shared", volume], check=True)
+    try:
+        c = t.container(sh="grep -E ' /data/target ' /proc/self/mountinfo; cat /data/target")
+        c.mount("/data", "bind", volume, "rbind", "rshared")
+        c.mount("/data/target", "bind", file, "rbind", "rprivate")
+        out = succeeds(c.run()).out
+        contains(out, "private\n")
+        lacks(out.split(" - ")[0], "shared:")
+    finally:
+        subprocess.run(["umount", "-R", volume], check=True)
+
+
 @case("propagation: rshared mounts reach the host, rslave ones only come in", runc="keeps the root's mounts from coming in before 1.2")
 def _(t):
     import subprocess

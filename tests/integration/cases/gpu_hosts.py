@@ -35,6 +35,21 @@ def _(t):
         equal(cached_libraries(c.rootfs).get("libcuda.so.1"), FOLDERS["debian"] + "/libcuda.so.1", "cache")
 
 
+@gpu_case("a second start writes only the files that differ", modes=MODES)
+def _(t):
+    with gpu_host(t, "h200"):
+        c = gpu_container(t, "all", "true")
+        files = [c.rootfs / "etc/ld.so.cache", c.rootfs / "etc/OpenCL/vendors/nvidia.icd"]
+        succeeds(c.run())
+        first = [(file.stat().st_ino, file.read_bytes()) for file in files]
+        succeeds(c.run())
+        equal([(file.stat().st_ino, file.read_bytes()) for file in files], first, "files after a second start")
+        for file in files:
+            file.write_bytes(b"x" * file.stat().st_size)
+        succeeds(c.run())
+        equal([file.read_bytes() for file in files], [content for _, content in first], "files that were changed meanwhile")
+
+
 @gpu_case("the device cgroup allows the chosen GPU and refuses the other one, even when its node is made", modes=MODES)
 def _(t):
     with gpu_host(t, "h200-x2"):
