@@ -19,6 +19,9 @@ struct Positional {
 
 Positional positional_of(const Command& command) {
     Positional positional;
+    for (const Command* child : command.children)
+        positional.words += format("{}{}", positional.words.empty() ? "" : " ", child->name);
+    if (!command.children.empty()) return positional;
     for (const auto word : words(command.usage)) {
         if (word == "CONTAINER" || word == "[CONTAINER]") positional.container = true;
         if (word.find('|') == std::string_view::npos) continue;
@@ -28,6 +31,38 @@ Positional positional_of(const Command& command) {
         positional.words = join(parts, " ");
     }
     return positional;
+}
+
+/// A command with the words that lead to it: {"gpu", "cdi", "list"}.
+struct Verb {
+    const Command* command;
+    std::vector<std::string> path;
+    std::vector<std::string> not_words;  ///< Siblings on the way that verbs follow: with one of them it is another.
+};
+
+void collect(std::vector<Verb>& verbs, Commands commands, const Verb& above) {
+    for (const Command* command : commands) {
+        Verb verb{command, above.path, above.not_words};
+        verb.path.emplace_back(command->name);
+        for (const Command* sibling : commands)
+            if (sibling != command && !sibling->children.empty()) verb.not_words.emplace_back(sibling->name);
+        verbs.push_back(verb);
+        collect(verbs, command->children, verb);
+    }
+}
+
+std::vector<Verb> all_verbs(Commands commands) {
+    std::vector<Verb> verbs;
+    collect(verbs, commands, {});
+    return verbs;
+}
+
+// "gpu|'gpu cdi'": the words that verbs follow, as shells' patterns.
+std::string words_with_verbs(Commands commands) {
+    std::vector<std::string> patterns;
+    for (const auto& verb : all_verbs(commands))
+        if (!verb.command->children.empty()) patterns.push_back(format("'{}'", join(verb.path, " ")));
+    return join(patterns, "|");
 }
 
 // \a text between single quotes, with each character of \a escaped behind a backslash; the quote itself as \a quote.
@@ -82,12 +117,14 @@ std::string bash(Commands commands, Options global) {
     for (const Command* command : commands) names += format("{} ", command->name);
     std::string text(bash_head);
     text += format("            {}) ((i++)) ;;\n            -*) ;;\n", value_options(global));
-    text += "            *) command=${COMP_WORDS[i]}; break ;;\n        esac\n    done\n    case $command in\n";
+    text += "            *)\n                command+=${command:+ }${COMP_WORDS[i]}\n";
+    text += format("                case $command in {}) ;; *) break ;; esac\n", words_with_verbs(commands));
+    text += "                ;;\n        esac\n    done\n    case $command in\n";
     text += format("        '') words='{}{}' ;;\n", names, option_words(global));
-    for (const Command* command : commands) {
+    for (const auto& [command, path, not_words] : all_verbs(commands)) {
         const auto positional = positional_of(*command);
-        text += format("        {}) words='{}{} {} --help'", command->name, positional.container ? "@containers " : "",
-                       positional.words, option_words(command->options));
+        text += format("        '{}') words='{}{} {} --help'", join(path, " "),
+                       positional.container ? "@containers " : "", positional.words, option_words(command->options));
         if (const auto values = value_options(command->options); !values.empty())
             text += format("; case ${{COMP_WORDS[COMP_CWORD - 1]}} in {}) files=yes ;; esac", values);
         text += " ;;\n";
@@ -122,13 +159,15 @@ std::string zsh(Commands commands, Options global) {
         text += format("        {}\n", quoted(format("{}:{}", command->name, command->summary), "", "'\\''"));
     text += format("    )\n    _arguments -C{} '1:command:->command' '*::argument:->argument'\n", zsh_options(global));
     text +=
-        "    case $state in\n    command) _describe command commands ;;\n    argument)\n        case $words[1] in\n";
-    for (const Command* command : commands) {
+        "    case $state in\n    command) _describe command commands ;;\n    argument)\n        local verb=$words[1]\n";
+    text += format("        while [[ $verb = ({}) && CURRENT -gt 2 ]]; do\n", words_with_verbs(commands));
+    text += "            shift words; ((CURRENT--)); verb+=\" $words[1]\"\n        done\n        case $verb in\n";
+    for (const auto& [command, path, not_words] : all_verbs(commands)) {
         const auto positional = positional_of(*command);
         std::string rest = "'*:file:_files'";
         if (!positional.words.empty()) rest = format("'1:choice:({})'", positional.words);
         if (positional.container) rest = "'1:container:_gpurun_containers' " + rest;
-        text += format("        {}) _arguments{} {} ;;\n", command->name, zsh_options(command->options), rest);
+        text += format("        '{}') _arguments{} {} ;;\n", join(path, " "), zsh_options(command->options), rest);
     }
     return text + "        esac ;;\n    esac\n}\n_gpurun \"$@\"\n";
 }
@@ -142,14 +181,25 @@ std::string fish_options(Options options, const std::string& condition) {
     return text;
 }
 
+std::string fish_condition(const Verb& verb) {
+    std::string text;
+    for (const auto& word : verb.path)
+        text += format("{}__fish_seen_subcommand_from {}", text.empty() ? "" : "; and ", word);
+    if (!verb.not_words.empty()) text += format("; and not __fish_seen_subcommand_from {}", join(verb.not_words, " "));
+    return text;
+}
+
 std::string fish(Commands commands, Options global) {
     std::string text = "# fish completion of gpurun, written by `gpurun completion fish`\ncomplete -c gpurun -f\n";
     text += fish_options(global, "__fish_use_subcommand");
-    for (const Command* command : commands) {
+    for (const Command* command : commands)
         text += format("complete -c gpurun -n __fish_use_subcommand -a {} -d {}\n", command->name,
                        quoted(command->summary, "\\", "\\'"));
-        const std::string chosen = format("__fish_seen_subcommand_from {}", command->name);
+    for (const auto& verb : all_verbs(commands)) {
+        const Command* command = verb.command;
         const auto positional = positional_of(*command);
+        std::string chosen = fish_condition(verb);
+        if (!command->children.empty()) chosen += format("; and not __fish_seen_subcommand_from {}", positional.words);
         if (positional.container)
             text += format("complete -c gpurun -n '{}' -a '(gpurun list --quiet 2>/dev/null)'\n", chosen);
         if (!positional.words.empty()) text += format("complete -c gpurun -n '{}' -a '{}'\n", chosen, positional.words);

@@ -34,13 +34,13 @@ void require_resctrl() {
         throw Error(format("linux.intelRdt: resctrl is not mounted at {}; mount it or remove intelRdt", mount_point));
 }
 
-std::string group_of(const spec::IntelRdt& rdt, const std::string& id) {
-    if (rdt.clos_id == "/") return mount_point;
-    return format("{}/{}", mount_point, rdt.clos_id.empty() ? id : rdt.clos_id);
+std::string group_of(const std::string& root, const spec::IntelRdt& rdt, const std::string& id) {
+    if (rdt.clos_id == "/") return root;
+    return format("{}/{}", root, rdt.clos_id.empty() ? id : rdt.clos_id);
 }
 
-std::string monitor_of(const spec::IntelRdt& rdt, const std::string& id) {
-    return format("{}/mon_groups/{}", group_of(rdt, id), id);
+std::string monitor_of(const std::string& root, const spec::IntelRdt& rdt, const std::string& id) {
+    return format("{}/mon_groups/{}", group_of(root, rdt, id), id);
 }
 
 // True when the directory is new.
@@ -102,29 +102,39 @@ bool agrees(std::string_view schemata, std::string_view line) {
     return false;
 }
 
-std::string join_resctrl(const spec::IntelRdt& rdt, const std::string& id, int pid, Undo& undo) {
-    require_resctrl();
-    const std::string group = group_of(rdt, id);
+std::string join_group(const std::string& root, const spec::IntelRdt& rdt, const std::string& id, int pid, Undo& undo) {
+    const std::string group = group_of(root, rdt, id);
     const bool made = make_group(rdt, group, !schemata_lines(rdt).empty(), undo);
     set_schemata(rdt, group, made);
     sys::write_file(group + "/tasks", std::to_string(pid));
     const bool goes_with_container = made && rdt.clos_id.empty();
     if (!rdt.enable_monitoring) return goes_with_container ? group : "";
-    const std::string monitor = monitor_of(rdt, id);
+    const std::string monitor = monitor_of(root, rdt, id);
     if (::mkdir(monitor.c_str(), 0755) != 0 && errno != EEXIST) throw Error(errno, "mkdir " + monitor);
     undo.push([monitor] { ::rmdir(monitor.c_str()); });
     sys::write_file(monitor + "/tasks", std::to_string(pid));
     return goes_with_container ? group : monitor;
 }
 
+void update_group(const std::string& root, const spec::IntelRdt& rdt, const spec::IntelRdt& changes,
+                  const std::string& id) {
+    for (const auto& line : schemata_lines(changes))
+        sys::write_file(group_of(root, rdt, id) + "/schemata", line + "\n");
+}
+
+std::string join_resctrl(const spec::IntelRdt& rdt, const std::string& id, int pid, Undo& undo) {
+    require_resctrl();
+    return join_group(mount_point, rdt, id, pid, undo);
+}
+
 void rejoin_resctrl(const spec::IntelRdt& rdt, const std::string& id, int pid) {
-    sys::write_file(group_of(rdt, id) + "/tasks", std::to_string(pid));
-    if (rdt.enable_monitoring) sys::write_file(monitor_of(rdt, id) + "/tasks", std::to_string(pid));
+    sys::write_file(group_of(mount_point, rdt, id) + "/tasks", std::to_string(pid));
+    if (rdt.enable_monitoring) sys::write_file(monitor_of(mount_point, rdt, id) + "/tasks", std::to_string(pid));
 }
 
 void update_resctrl(const spec::IntelRdt& rdt, const spec::IntelRdt& changes, const std::string& id) {
     require_resctrl();
-    for (const auto& line : schemata_lines(changes)) sys::write_file(group_of(rdt, id) + "/schemata", line + "\n");
+    update_group(mount_point, rdt, changes, id);
 }
 
 }  // namespace gpurun::engine

@@ -3,6 +3,7 @@ import json
 import pathlib
 import shutil
 import socket
+import subprocess
 
 from harness.cases import case, tool
 from harness.checks import contains, equal, eventually, fails, lacks, succeeds
@@ -244,3 +245,17 @@ def _(t):
     c.config["hooks"] = {"poststop": [{"path": "/bin/false"}, {"path": "/bin/touch", "args": ["touch", str(t.directory / "ran")]}]}
     contains(succeeds(c.run()).err, "poststop hook failed with exit code")
     assert (t.directory / "ran").exists()
+
+
+COMPLETE = """source /dev/stdin; compopt() { :; }; COMP_WORDS=(gpurun "$@") COMP_CWORD=$#; _gpurun; echo "${COMPREPLY[@]}\""""
+
+
+@case("bash completes verbs, those behind gpu and mounts as well, and their options", needs=[tool("bash")], runc="has other completions")
+def _(t):
+    script = succeeds(t.call("completion", "bash")).out
+    for line, wanted in (("crea", "create"), ("gpu cre", "create-nodes"), ("gpu cdi gen", "generate"), ("mounts rem", "remove"),
+                         ("gpu cdi list --fo", "--format"), ("--debug gpu cdi transform r", "root"), ("update --pids", "--pids-limit")):
+        words = subprocess.run(["bash", "-c", COMPLETE, "bash", *line.split()], input=script, capture_output=True, text=True, check=True)
+        equal((words.stdout.strip(), words.stderr), (wanted, ""), line)
+    for shell in ("zsh", "fish"):
+        contains(succeeds(t.call("completion", shell)).out, "create-nodes")

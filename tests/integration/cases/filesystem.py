@@ -1,6 +1,7 @@
 """Root file system and mounts."""
 import os
 import pathlib
+import subprocess
 
 from harness import environment
 from harness.cases import case
@@ -306,6 +307,24 @@ def _(t):
     mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
     c.config["mounts"][-1].update(uidMappings=mapping, gidMappings=mapping)
     equal(succeeds(c.run()).out, "0\n")
+
+
+@case("idmap maps one mount, ridmap those below as well", needs=[environment.idmapped_tmpfs], runc="only since 1.2")
+def _(t):
+    from cases.namespaces import in_user_namespace
+    shared = t.directory / "shared"
+    below = shared / "below"
+    below.mkdir(parents=True)
+    (shared / "file").touch()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", below], check=True)
+    try:
+        (below / "file").touch()
+        for option, owners in (("idmap", "0 65534"), ("ridmap", "0 0")):
+            c = in_user_namespace(t, sh="echo $(stat -c %u /shared/file /shared/below/file)")
+            c.mount("/shared", "bind", shared, "rbind", option)
+            equal(succeeds(c.run()).out, owners + "\n", option)
+    finally:
+        subprocess.run(["umount", below], check=True)
 
 
 @case("the old root is gone and the root is not the host's")

@@ -240,3 +240,25 @@ def _(t):
     eventually(lambda: c.output() == "1 1 1\n", "pid, group and session of the init")
     numbers = succeeds(c.exec("sh", "-c", field)).out.split()
     equal(set(numbers), {numbers[0]}, "pid, group and session of exec's program")
+
+
+@case("the memory policy is that of the config, for run and exec, and a wrong one is refused by name", needs=[kernel_file("/proc/self/numa_maps")],
+      runc="only since 1.4")
+def _(t):
+    policy = "head -n 1 /proc/self/numa_maps | cut -d' ' -f 2"
+    good = [({"mode": "MPOL_BIND", "nodes": "0"}, "bind:0"), ({"mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}, "interleave=relative:0"),
+            ({"mode": "MPOL_PREFERRED", "nodes": "0"}, "prefer:0"), ({"mode": "MPOL_LOCAL"}, "local"), ({"mode": "MPOL_DEFAULT"}, "default")]
+    for wanted, seen in good:
+        c = t.container(sh=policy)
+        c.linux["memoryPolicy"] = wanted
+        equal(succeeds(c.run()).out, seen + "\n", str(wanted))
+    c = t.container("sleep", "100")
+    c.linux["memoryPolicy"] = {"mode": "MPOL_BIND", "nodes": "0"}
+    c.started()
+    equal(succeeds(c.exec("sh", "-c", policy)).out, "bind:0\n")
+    for wrong, word in (({"mode": "MPOL_INVALID"}, "MPOL_INVALID"), ({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_BAD"]}, "MPOL_F_BAD"),
+                        ({"mode": "MPOL_BIND", "nodes": "Bad"}, "Bad"), ({"mode": "MPOL_BIND", "nodes": "1000"}, "1000"), ({"mode": "MPOL_BIND"}, "MPOL_BIND"),
+                        ({"mode": "MPOL_DEFAULT", "nodes": "0"}, "MPOL_DEFAULT")):
+        c = t.container("true")
+        c.linux["memoryPolicy"] = wrong
+        fails(c.run(), "memory", word)

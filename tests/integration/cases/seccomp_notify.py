@@ -23,7 +23,7 @@ class Agent:
     def __init__(self, path):
         self.states, self.calls = [], []
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.server.bind(str(path))
+        self.server.bind(str(path).replace("@", "\0", 1) if str(path).startswith("@") else str(path))
         self.server.listen(4)
         self.wake, self.end = os.pipe()
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -132,6 +132,26 @@ def _(t):
         equal(c.wait(pid), 1, name)
         contains(c.output(), "No medium found", name)
         equal(agent.states[0]["pid"], pid, name)
+
+
+@case("the agent may listen at an abstract address, and be named by an annotation or the environment", needs=[on_x86_64],
+      runc="knows linux.seccomp.listenerPath only")
+def _(t):
+    address = f"@gpurun-test-{os.getpid()}"
+    for how in ("listenerPath", "annotation", "environment"):
+        agent = Agent(address)
+        try:
+            c = notifying(t, "mkdir")
+            seccomp = c.linux["seccomp"]
+            del seccomp["listenerPath"], seccomp["listenerMetadata"]
+            if how == "listenerPath":
+                seccomp["listenerPath"] = address
+            if how == "annotation":
+                c.config["annotations"] = {"run.oci.seccomp.receiver": address}
+            environment = {"RUN_OCI_SECCOMP_RECEIVER": address} if how == "environment" else {}
+            contains(c.run(env={**os.environ, **environment}).err, "No medium found", how)
+        finally:
+            agent.close()
 
 
 @case("an agent answers system calls of exec, and learns the process and the container", needs=[on_x86_64])
