@@ -135,7 +135,7 @@ def _(t):
 @case("a restored container is under the profile that it was saved under", needs=[apparmor, criu_works])
 def _(t):
     with profiles(t) as (first, _):
-        c = counting(t, change=lambda c: c.process.update(apparmorProfile=first))
+        c = counting(t, change=lambda c: c.process.update(apparmorProfile=first, noNewPrivileges=True))
         checkpoint(t, c)
         restore(t, c)
         goes_on(c, 2)
