@@ -154,7 +154,9 @@ void update_rdt(spec::Linux& linux, const spec::IntelRdt& changes, const std::st
 
 // An update that failed half-way has changed nothing.
 void go_back(cgroup::Manager& manager, const spec::Resources& before, bool devices) try {
-    manager.apply(cgroup::translate(manager.location().layout, before));
+    auto writes = cgroup::translate(manager.location().layout, before);
+    for (auto& write : writes) write.optional = true;  // What is not there has not changed.
+    manager.apply(writes);
     if (devices) manager.set_devices(cgroup::device_rules(before.devices));
 } catch (const Error& error) {
     log::warning("the limits from before the update could not be set again: {}", error.text());

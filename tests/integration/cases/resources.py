@@ -88,6 +88,36 @@ def _(t):
     equal(value(c, "pids", "pids.max", "pids.max"), "33")
 
 
+OPTIONS = [  # option, value, controller, file of v1 with its content, file of v2 with its content
+    ("--memory", "64m", "memory", ("memory.limit_in_bytes", str(64 << 20)), ("memory.max", str(64 << 20))),
+    ("--memory-reservation", "32m", "memory", ("memory.soft_limit_in_bytes", str(32 << 20)), ("memory.low", str(32 << 20))),
+    ("--cpu-share", "2048", "cpu", ("cpu.shares", "2048"), ("cpu.weight", "174")),
+    ("--cpu-quota", "40000", "cpu", ("cpu.cfs_quota_us", "40000"), ("cpu.max", "40000 100000")),
+    ("--cpu-period", "50000", "cpu", ("cpu.cfs_period_us", "50000"), ("cpu.max", "40000 50000")),
+    ("--cpu-burst", "10000", "cpu", ("cpu.cfs_burst_us", "10000"), ("cpu.max.burst", "10000")),
+    ("--cpu-burst", "0", "cpu", ("cpu.cfs_burst_us", "0"), ("cpu.max.burst", "0")),
+    ("--cpu-idle", "1", "cpu", ("cpu.idle", "1"), ("cpu.idle", "1")),
+    ("--cpu-idle", "0", "cpu", ("cpu.shares", "2048"), ("cpu.weight", "174")),
+    ("--cpuset-cpus", "0", "cpuset", ("cpuset.cpus", "0"), ("cpuset.cpus", "0")),
+    ("--cpuset-mems", "0", "cpuset", ("cpuset.mems", "0"), ("cpuset.mems", "0")),
+    ("--pids-limit", "33", "pids", ("pids.max", "33"), ("pids.max", "33")),
+    ("--pids-limit", "0", "pids", ("pids.max", "1"), ("pids.max", "1")),  # 0 would refuse even exec
+    ("--pids-limit", "-1", "pids", ("pids.max", "max"), ("pids.max", "max")),
+]
+
+
+@case("every option of update reaches its file", feature="update", needs=[controller(name) for name in ("memory", "cpu", "cpuset", "pids")],
+      runc="knows no burst and idle before 1.2")
+def _(t):
+    c = t.container("sleep", "100").started()
+    for option, given, name, v1, v2 in OPTIONS:
+        succeeds(t.call("update", option, given, c.id))
+        file, wanted = v2 if environment.host_layout() == "v2" else v1
+        equal(value(c, name, file, file), wanted, f"{file} after {option} {given}")
+    for option, given in (("--cpu-idle", "2"), ("--cpu-idle", "-1"), ("--blkio-weight", "5"), ("--pids-limit", "some"), ("--cpu-quota", "1")):
+        fails(t.call("update", option, given, c.id))
+
+
 @case("update reads resources from stdin and from a file", feature="update", needs=[controller("pids")])
 def _(t):
     c = t.container("sleep", "100").started()
@@ -150,6 +180,14 @@ def _(t):
     equal([value(c, *file) for file in files], before)
     succeeds(t.call("update", "--cpu-share", "256", c.id))
     equal([value(c, *file) for file in files[1:]], before[1:])
+
+
+@case("an update of what has no controller is one error", feature="update",
+      needs=[lambda: "the controllers pids and cpu are here" if {"pids", "cpu"} <= environment.controllers() else None])
+def _(t):
+    c = t.container("sleep", "100").started()
+    for option in ("--pids-limit", "--cpu-share"):
+        equal(len(fails(t.call("update", option, "100", c.id), "controller").err.splitlines()), 1)
 
 
 @case("update ignores limits of kernel memory with a warning", feature="update", runc="names no option")
