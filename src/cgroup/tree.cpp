@@ -23,7 +23,12 @@ constexpr int remove_attempts = 10;  // 1, 2, 4 … ms: about a second.
 
 constexpr std::string_view how_to_delegate =
     "root can delegate controllers by writing \"[Service]\" and \"Delegate=cpu cpuset io memory pids\" to "
-    "/etc/systemd/system/user@.service.d/delegate.conf and running \"systemctl daemon-reload\"";
+    "/etc/systemd/system/user@.service.d/delegate.conf and running \"systemctl daemon-reload\", then "
+    "--systemd-cgroup has them";
+
+constexpr std::string_view v1_delegates_nothing =
+    "systemd delegates controllers to users on cgroup v2 alone, which \"systemd.unified_cgroup_hierarchy=1\" on the "
+    "kernel's command line gives this machine";
 
 std::vector<std::string> children(const std::string& path) {
     std::vector<std::string> names;
@@ -237,9 +242,8 @@ void require_unneeded(const Error& error, const Location& location, const spec::
     const std::string limits = limits_asked(location.layout, resources);
     if (!limits.empty())
         throw Error(error.code,
-                    format("limits were asked for ({}), but this user has no delegated cgroup; {} (then use "
-                           "--systemd-cgroup): {}",
-                           limits, how_to_delegate, error.message));
+                    format("limits were asked for ({}), but this user has no delegated cgroup; {}: {}", limits,
+                           location.layout == Layout::v2 ? how_to_delegate : v1_delegates_nothing, error.message));
     if (location.explicit_path) throw with_context("linux.cgroupsPath", error);
 }
 

@@ -101,7 +101,9 @@ def _(t):
     ordinary(t)
     c = container(t, "true")
     c.linux["resources"].update(memory={"limit": 64 << 20}, pids={"limit": 20})
-    fails(c.run(), "memory, pids", "delegate", "/etc/systemd/system/user@.service.d/delegate.conf", "Delegate=")
+    on_v2 = environment.host_layout() == "v2"
+    how = ("/etc/systemd/system/user@.service.d/delegate.conf", "Delegate=") if on_v2 else ("on cgroup v2 alone", "systemd.unified_cgroup_hierarchy=1")
+    fails(c.run(), "memory, pids", "no delegated cgroup", *how)
 
 
 @case("a cgroups path that the user may not make is an error", feature="rootless")
