@@ -324,6 +324,10 @@ Spec read_text(const std::string& text, const std::string& name);
 /// Only the types of a text, without `validate`; \a name stands in errors. For gpurun's own copies.
 Spec parse(const std::string& text, const std::string& name);
 
+/// Before 1.3 a pids.limit of 0 meant no limit, and engines write so (Podman makes it of -1): it becomes -1 in a config
+/// of \a oci_version. The functions that read a config have done so.
+void settle_pids(Resources& resources, std::string_view oci_version);
+
 /// Reads and validates a process.json (exec --process) and a resources JSON (update --resources).
 Process read_process(const std::string& path);
 Resources read_resources(const std::string& text, const std::string& name);

@@ -125,7 +125,8 @@ void add_pids_and_rdma(Writes& writes, const spec::Resources& resources) {
                           .file = "pids.max",
                           .value = limit < 0    ? "max"
                                    : limit == 0 ? "1"
-                                                : format("{}", limit)});
+                                                : format("{}", limit),
+                          .optional = limit < 0});
     }
     for (const auto& [device, limits] : resources.rdma) {
         require_word(device, "linux.resources.rdma");

@@ -175,7 +175,9 @@ void update(const Context& context, const std::string& id, const spec::Resources
     if (!config.linux) config.linux.emplace();
     auto& kept = part(config.linux->resources);
     const auto before = kept;
-    const auto changed = merge(kept, resources);
+    auto wanted = resources;
+    spec::settle_pids(wanted, config.oci_version);
+    const auto changed = merge(kept, wanted);
     const auto writes = cgroup::translate(record.cgroup.layout, changed);
     if (record.cgroup.directories.empty() && !writes.empty())
         throw Error("the container has no cgroup that could be updated");

@@ -41,13 +41,26 @@ Value read_valid(const std::string& name, const std::string& text) {
     return value;
 }
 
+Spec as_meant(Spec spec) {
+    if (spec.linux && spec.linux->resources) settle_pids(*spec.linux->resources, spec.oci_version);
+    return spec;
+}
+
 }  // namespace
 
-Spec parse(const std::string& text, const std::string& name) { return json::read<Spec>(name, text); }
+void settle_pids(Resources& resources, std::string_view oci_version) {
+    constexpr std::string_view first = "1.";
+    constexpr unsigned zero_counts = 3;
+    if (!resources.pids || resources.pids->limit != 0 || !oci_version.starts_with(first)) return;
+    const auto minor = oci_version.substr(first.size(), oci_version.find('.', first.size()) - first.size());
+    if (parse_number<unsigned>(minor).value_or(zero_counts) < zero_counts) resources.pids->limit = -1;
+}
 
-Spec read_text(const std::string& text, const std::string& name) { return read_valid<Spec>(name, text); }
+Spec parse(const std::string& text, const std::string& name) { return as_meant(json::read<Spec>(name, text)); }
 
-Spec read(const std::string& path) { return read_valid<Spec>(path, sys::read_file(path, max_config)); }
+Spec read_text(const std::string& text, const std::string& name) { return as_meant(read_valid<Spec>(name, text)); }
+
+Spec read(const std::string& path) { return as_meant(read_valid<Spec>(path, sys::read_file(path, max_config))); }
 
 Process read_process(const std::string& path) { return read_valid<Process>(path, sys::read_file(path, max_config)); }
 

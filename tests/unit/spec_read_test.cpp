@@ -137,6 +137,20 @@ BOOST_AUTO_TEST_CASE(resources_are_read_with_their_errors) {
         });
 }
 
+BOOST_AUTO_TEST_CASE(a_pids_limit_of_zero_is_no_limit_before_1_3) {
+    const auto limit = [](const std::string& version, int given) {
+        spec::Resources resources{.pids = spec::Pids{.limit = given}};
+        spec::settle_pids(resources, version);
+        return resources.pids->limit.value();
+    };
+    for (const char* version : {"1.0.0", "1.0.2-dev", "1.2.1"}) BOOST_TEST(limit(version, 0) == -1, version);
+    for (const char* version : {"1.3.0", "1.3.0-rc.1", "1.10.0", "2.0.0", "", "1.x"})
+        BOOST_TEST(limit(version, 0) == 0, version);
+    BOOST_TEST(limit("1.0.0", 5) == 5);
+    BOOST_TEST(*spec::parse(R"({"ociVersion":"1.0.2","linux":{"resources":{"pids":{"limit":0}}}})", "c")
+                    .linux->resources->pids->limit == -1);
+}
+
 BOOST_AUTO_TEST_CASE(namespaces_have_the_specs_and_the_kernels_names) {
     using spec::NamespaceType;
     BOOST_TEST(spec::spec_name(NamespaceType::mount) == std::string("mount"));

@@ -71,6 +71,29 @@ def _(t):
     equal(value(c, "pids", "pids.max", "pids.max"), "max")
 
 
+@case("a pids limit of 0 is no limit before version 1.3 of the specification, one process since then", feature="pids", needs=[controller("pids")],
+      runc="takes every version for an old one before 1.4")
+def _(t):
+    for version, wanted in (("1.0.2-dev", "max"), ("1.2.1", "max"), ("1.3.0", "1")):
+        c = t.container("sleep", "100")
+        c.config["ociVersion"] = version
+        c.linux["resources"]["pids"] = {"limit": 0}
+        c.started()
+        equal(value(c, "pids", "pids.max", "pids.max"), wanted, version)
+        succeeds(t.call("update", "--pids-limit", "7", c.id))
+        succeeds(t.call("update", "--resources", "-", c.id, stdin='{"pids": {"limit": 0}}'))
+        equal(value(c, "pids", "pids.max", "pids.max"), wanted, f"{version} after update")
+
+
+@case("without the controller pids an unlimited number of them is none", feature="pids",
+      needs=[lambda: "the controller pids is here" if "pids" in environment.controllers() else None])
+def _(t):
+    for limit in (-1, 0):
+        c = t.container("true")
+        c.linux["resources"]["pids"] = {"limit": limit}
+        succeeds(c.run())
+
+
 @case("zero and null mean not set", feature="update")
 def _(t):
     c = t.container("true")
@@ -101,7 +124,7 @@ OPTIONS = [  # option, value, controller, file of v1 with its content, file of v
     ("--cpuset-cpus", "0", "cpuset", ("cpuset.cpus", "0"), ("cpuset.cpus", "0")),
     ("--cpuset-mems", "0", "cpuset", ("cpuset.mems", "0"), ("cpuset.mems", "0")),
     ("--pids-limit", "33", "pids", ("pids.max", "33"), ("pids.max", "33")),
-    ("--pids-limit", "0", "pids", ("pids.max", "1"), ("pids.max", "1")),  # 0 would refuse even exec
+    ("--pids-limit", "0", "pids", ("pids.max", "max"), ("pids.max", "max")),  # as the container's version 1.0.2 has it
     ("--pids-limit", "-1", "pids", ("pids.max", "max"), ("pids.max", "max")),
 ]
 
