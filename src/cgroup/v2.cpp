@@ -195,7 +195,15 @@ Entry V2Manager::entry(const Spot& spot) {
 }
 
 void V2Manager::attach(int pid, const Spot& spot) {
-    if (exists() || !spot.below.empty()) sys::write_file(path_of(spot) + "/cgroup.procs", format("{}", pid));
+    if (!exists() && spot.below.empty()) return;
+    const std::string file = path_of(spot) + "/cgroup.procs";
+    const int failure = sys::try_write_file_at(sys::FdRef(AT_FDCWD), file, format("{}", pid));
+    if (failure == EACCES && !is_host_root())
+        throw Error(failure,
+                    format("write \"{}\" to {}: a user may move processes only within what is delegated to him; "
+                           "run this inside of it (systemd-run --user --scope) or with --systemd-cgroup",
+                           pid, file));
+    if (failure != 0) throw Error(failure, format("write \"{}\" to {}", pid, file));
 }
 
 void V2Manager::freeze(Freeze state) { set_frozen(path(), state); }

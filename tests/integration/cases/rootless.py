@@ -141,6 +141,17 @@ def _(t):
         equal((place / c.id).exists(), False, "cgroup after delete")
 
 
+@case("from outside of a delegated cgroup the error says how to get in, and nothing stays", feature="rootless", modes=("v2",))
+def _(t):
+    with delegated(t) as place:
+        (environment.CGROUP / "cgroup.procs").write_text(str(os.getpid()))
+        ordinary(t)
+        c = container(t, "sleep", "100")
+        c.linux["cgroupsPath"] = f"/{place.name}/{c.id}"
+        fails(c.run("--detach"), "only within what is delegated", "systemd-run --user --scope", "permission denied")
+        equal([path.name for path in place.iterdir() if path.is_dir()], ["own"])
+
+
 @case("records are below XDG_RUNTIME_DIR", feature="rootless")
 def _(t):
     ordinary(t)
