@@ -19,4 +19,7 @@ class FilesManager : public Manager {
     bool new_devices_ = false;  ///< The cgroup that decides on devices was made by this process and has no rules yet.
 };
 
+/// The one for the location's layout.
+std::unique_ptr<Manager> files_manager(Location location, Origin origin);
+
 }  // namespace gpurun::cgroup

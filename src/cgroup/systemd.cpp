@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "cgroup/v1.h"
+#include "cgroup/files.h"
 #include "cgroup/v2.h"
 #include "sys/file.h"
 #include "sys/helper.h"
@@ -31,11 +31,6 @@ std::string ask(const char* action, const Location& location, const std::vector<
     return finished.output;
 }
 
-std::unique_ptr<Manager> files_manager(Location location) {
-    if (location.layout == Layout::v2) return std::make_unique<V2Manager>(std::move(location), Origin::unit);
-    return std::make_unique<V1Manager>(std::move(location), Origin::unit);
-}
-
 // systemd says where the unit is; a user's manager may be elsewhere than its name tells.
 void move_to(Location& location, const std::string& path) {
     if (path.empty() || path == location.path) return;
@@ -47,7 +42,7 @@ void move_to(Location& location, const std::string& path) {
 
 }  // namespace
 
-SystemdManager::SystemdManager(Location location) : files_(files_manager(std::move(location))) {}
+SystemdManager::SystemdManager(Location location) : files_(files_manager(std::move(location), Origin::unit)) {}
 
 void SystemdManager::create(const spec::Resources& resources) {
     Location location = files_->location();
@@ -71,7 +66,7 @@ void SystemdManager::create(const spec::Resources& resources) {
             log::warning("{}", error.text());
         }
     });
-    files_ = files_manager(std::move(location));
+    files_ = files_manager(std::move(location), Origin::unit);
     files_->create(resources);
     undo.dismiss();
     refused_ = false;

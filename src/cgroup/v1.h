@@ -8,7 +8,7 @@ namespace gpurun::cgroup {
 /// device rules go to v1; to cgroup2 those whose controller v1 does not have.
 class V1Manager final : public FilesManager {
  public:
-    explicit V1Manager(Location location, Origin origin = Origin::own) : FilesManager(std::move(location), origin) {}
+    V1Manager(Location location, Origin origin) : FilesManager(std::move(location), origin) {}
 
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;

@@ -7,7 +7,7 @@ namespace gpurun::cgroup {
 /// One directory of the unified hierarchy.
 class V2Manager final : public FilesManager {
  public:
-    explicit V2Manager(Location location, Origin origin = Origin::own) : FilesManager(std::move(location), origin) {}
+    V2Manager(Location location, Origin origin) : FilesManager(std::move(location), origin) {}
 
     void create(const spec::Resources& resources) override;
     void apply(const std::vector<Write>& writes) override;
