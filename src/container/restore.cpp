@@ -33,6 +33,11 @@ std::vector<std::string> read_descriptors(const std::string& image_path) {
     return json::read<std::vector<std::string>>(file, sys::read_file(file, largest_descriptors));
 }
 
+// Of its own: without a mount namespace the root of the container's namespace is the host's.
+bool has_readonly_root(const spec::Spec& spec) {
+    return spec.root && spec.root->readonly && spec::find_namespace(*spec.linux, NamespaceType::mount) != nullptr;
+}
+
 /// A container that is being restored.
 struct Restoring {
     const RestoreOptions& options;
@@ -55,7 +60,7 @@ struct Restoring {
             if (!prepared.spec.hooks) return;
             hooks(plan::HookKind::prestart, prepared.spec.hooks->prestart);
             hooks(plan::HookKind::create_runtime, prepared.spec.hooks->create_runtime);
-        } else if (news == "post-restore" && prepared.spec.root && prepared.spec.root->readonly) {
+        } else if (news == "post-restore" && has_readonly_root(prepared.spec)) {
             engine::make_restored_root_readonly(pid);
         } else if (news == "orphan-pts-master" && !descriptors.empty()) {
             if (console_socket)

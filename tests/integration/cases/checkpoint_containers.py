@@ -103,6 +103,22 @@ def _(t):
         subprocess.run(["umount", merged], check=True)
 
 
+@case("without a mount namespace of its own a container is restored and the host's root stays writable", needs=[criu_works],
+      runc="leaves its mounts behind")
+def _(t):
+    c = t.container("sleep", "1000")
+    c.without_namespace("mount")
+    c.config["root"]["readonly"] = True
+    c.config["mounts"] = [entry for entry in c.config["mounts"] if entry["destination"] == "/proc"]
+    c.linux["maskedPaths"] = c.linux["readonlyPaths"] = []
+    c.create(before_exec=silently)
+    c.start()
+    checkpoint(t, c)
+    restore(t, c)
+    equal(c.status(), "running", "status")
+    assert not os.statvfs("/").f_flag & os.ST_RDONLY, "the host's root is read-only"
+
+
 @case("seccomp filters and no_new_privs hold after restore", needs=[criu_works],
       runc="no_new_privs is lost with CRIU before 3.19")
 def _(t):
