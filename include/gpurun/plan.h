@@ -150,6 +150,11 @@ struct Mount {
 struct MapMounts {
     std::vector<Mount> mounts;
 };
+/// Host lane: nodes for a container in a user namespace, where mknod is refused, of devices that the host has no node
+/// of. MakeDevice binds them. Their uid and gid are the host's.
+struct PrepareDevices {
+    std::vector<spec::Device> devices;
+};
 struct MountCgroup {
     std::string target;
     spec::MountOptions options;
@@ -157,7 +162,7 @@ struct MountCgroup {
 };
 struct MakeDevice {
     spec::Device device;
-    bool bind = false;  ///< In a user namespace mknod is refused: the host's node is bound.
+    bool bind = false;  ///< In a user namespace mknod is refused: the host's node, or that of PrepareDevices, is bound.
 };
 struct MakeLink {
     std::string path, target;
@@ -257,18 +262,17 @@ struct Exec {
 
 }  // namespace step
 
-using Step =
-    std::variant<step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices,
-                 step::OwnCgroup, step::MakeNetwork, step::HandOverNetwork, step::OpenNamespaces, step::Clone,
-                 step::MapIds, step::SetOomScore, step::JoinResctrl, step::MoveNetDevices, step::WritePidFile,
-                 step::SendPidfd, step::EnterCgroup, step::JoinNamespaces, step::EnterNetwork, step::Unshare,
-                 step::BecomeRoot, step::SetTimeOffsets, step::RaiseLoopback, step::JoinKeyring, step::PrepareRoot,
-                 step::Mount, step::MapMounts, step::MountCgroup, step::MakeDevice, step::MakeLink, step::EditRootfs,
-                 step::OpenTerminal, step::ChangeRoot, step::SetRootPropagation, step::MakeReadonly, step::Mask,
-                 step::SetHostname, step::SetDomainname, step::SetSysctl, step::SetPersonality, step::SetScheduler,
-                 step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity, step::SetRlimits, step::SetLabel,
-                 step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal, step::MakeDirectory,
-                 step::EnterDirectory, step::BecomeUser, step::PrepareProgram, step::Exec>;
+using Step = std::variant<
+    step::Pass, step::Await, step::RunHooks, step::CreateCgroup, step::LimitCgroup, step::LimitDevices, step::OwnCgroup,
+    step::MakeNetwork, step::HandOverNetwork, step::OpenNamespaces, step::Clone, step::MapIds, step::SetOomScore,
+    step::JoinResctrl, step::MoveNetDevices, step::WritePidFile, step::SendPidfd, step::EnterCgroup,
+    step::JoinNamespaces, step::EnterNetwork, step::Unshare, step::BecomeRoot, step::SetTimeOffsets,
+    step::RaiseLoopback, step::JoinKeyring, step::PrepareRoot, step::Mount, step::MapMounts, step::PrepareDevices,
+    step::MountCgroup, step::MakeDevice, step::MakeLink, step::EditRootfs, step::OpenTerminal, step::ChangeRoot,
+    step::SetRootPropagation, step::MakeReadonly, step::Mask, step::SetHostname, step::SetDomainname, step::SetSysctl,
+    step::SetPersonality, step::SetScheduler, step::SetIoPriority, step::SetMemoryPolicy, step::SetCpuAffinity,
+    step::SetRlimits, step::SetLabel, step::LoadSeccomp, step::SetNoNewPrivileges, step::TakeTerminal,
+    step::MakeDirectory, step::EnterDirectory, step::BecomeUser, step::PrepareProgram, step::Exec>;
 
 struct Plan {
     std::vector<Step> host, container;

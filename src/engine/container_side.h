@@ -17,6 +17,13 @@
 /// pivot_root. They throw Error.
 namespace gpurun::engine {
 
+/// Nodes in a detached tmpfs, which only the container process can mount where nobody else sees it.
+struct PreparedDevices {
+    sys::Fd tmpfs;
+    std::map<std::string, std::string> names;  ///< By path of the device: the file's name.
+    std::map<std::string, sys::Fd> binds;      ///< Detached mounts of the files, once the container process made them.
+};
+
 struct ContainerSide {
     sys::Fd channel;
     sys::FdRef
@@ -27,7 +34,8 @@ struct ContainerSide {
     std::vector<sys::Fd>* tasks = nullptr;  ///< v1: write "0" to enter.
     std::map<spec::NamespaceType, sys::Fd>* namespaces = nullptr;  ///< Joined by path.
     std::map<std::string, sys::Fd>* made_mounts = nullptr;         ///< By destination: by the host process.
-    const cgroup::Location* cgroup = nullptr;                      ///< As it was made; null: none of its own.
+    PreparedDevices* made_devices = nullptr;
+    const cgroup::Location* cgroup = nullptr;  ///< As it was made; null: none of its own.
     const plan::Options* options = nullptr;
     const HookOutput* hook_output = nullptr;  ///< Opened where the host's paths mean something.
     spec::State state;                        ///< For hooks.
@@ -70,6 +78,8 @@ void mount(ContainerSide& side, const plan::step::Mount& step);
 void mount_cgroup(ContainerSide& side, const plan::step::MountCgroup& step);
 
 // devices.cpp
+/// Host process: those of \a devices that the host has no such node of at their path.
+PreparedDevices prepare_devices(const std::vector<spec::Device>& devices);
 void make_device(ContainerSide& side, const plan::step::MakeDevice& step);
 void make_link(ContainerSide& side, const plan::step::MakeLink& step);
 void open_terminal(ContainerSide& side, const plan::step::OpenTerminal& step);

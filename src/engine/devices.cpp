@@ -36,7 +36,31 @@ Place device_place(ContainerSide& side, const std::string& path) {
     return place_at(side.root, path);
 }
 
-void bind_device(const Place& place, const spec::Device& device) {
+// A detached mount can be neither bound from nor cloned before Linux 6.15: it lies on /dev for that moment.
+void take_prepared(ContainerSide& side) {
+    auto& made = *side.made_devices;
+    if (!side.dev) side.dev = sys::make_directories_in(side.root, "/dev");
+    sys::attach_tree(made.tmpfs, side.dev);
+    for (const auto& [path, name] : made.names)
+        made.binds[path] = sys::clone_tree(sys::open_at(made.tmpfs, name, O_PATH | O_NOFOLLOW), false);
+    if (::umount2(sys::proc_fd_path(made.tmpfs).c_str(), MNT_DETACH) != 0) throw Error(errno, "unmount tmpfs");
+    made.tmpfs.reset();
+}
+
+// Empty: the host has one of its own.
+sys::Fd prepared_device(ContainerSide& side, const std::string& path) {
+    auto& made = *side.made_devices;
+    if (!made.names.contains(path)) return sys::Fd();
+    if (made.tmpfs) take_prepared(side);
+    return std::move(made.binds.at(path));
+}
+
+void bind_device(ContainerSide& side, const Place& place, const spec::Device& device) {
+    if (const sys::Fd prepared = prepared_device(side, device.path)) {
+        sys::try_open_at(place.directory, place.name, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW, sys::Resolve::anywhere,
+                         0644);
+        return sys::attach_tree(prepared, sys::open_at(place.directory, place.name, O_PATH | O_NOFOLLOW));
+    }
     const sys::Fd source = sys::open(device.path, O_PATH | O_NOFOLLOW);
     if (!matches(sys::stat_fd(source), device))
         throw Error(
@@ -78,10 +102,25 @@ void bind_console(ContainerSide& side) {
 
 }  // namespace
 
+PreparedDevices prepare_devices(const std::vector<spec::Device>& devices) {
+    PreparedDevices made;
+    for (const auto& device : devices) {
+        const sys::Fd host = sys::try_open(device.path, O_PATH | O_NOFOLLOW);
+        if (host && matches(sys::stat_fd(host), device)) continue;
+        if (!made.tmpfs) made.tmpfs = sys::new_mount("tmpfs", "tmpfs", 0, "mode=755");
+        const std::string name = std::to_string(made.names.size());
+        make_node({sys::Fd(), made.tmpfs, name}, device);
+        const mode_t mode = device.file_mode.value_or(0666) & 07777;
+        if (::fchmodat(made.tmpfs.get(), name.c_str(), mode, 0) != 0) throw Error(errno, "chmod " + device.path);
+        made.names[device.path] = name;
+    }
+    return made;
+}
+
 void make_device(ContainerSide& side, const plan::step::MakeDevice& step) {
     const Place place = device_place(side, clean_path(step.device.path));
     if (step.bind)
-        bind_device(place, step.device);
+        bind_device(side, place, step.device);
     else
         make_node(place, step.device);
 }

@@ -39,6 +39,7 @@ struct Lane {
     HookOutput hook_output{};
     OpenNamespaces namespaces{};
     std::map<std::string, sys::Fd> made_mounts{};
+    PreparedDevices made_devices{};
 
     void operator()(const step::Pass& s) { pass(channel, s.barrier); }
     void operator()(const step::Await& s) { await_container(s.barrier); }
@@ -78,6 +79,7 @@ struct Lane {
             made_mounts[mount.mount.destination] =
                 mount.mapped_by_host ? make_mapped_mount(proc, mount, user) : try_open_bind(mount);
     }
+    void operator()(const step::PrepareDevices& s) { made_devices = prepare_devices(s.devices); }
     void operator()(const step::Clone& s) { clone(s); }
     void operator()(const step::MapIds& s) { write_id_maps(proc, started.child.pid, s); }
     void operator()(const step::SetOomScore& s) {
@@ -140,6 +142,7 @@ struct Lane {
     container.tasks = &tasks;
     container.namespaces = &namespaces;
     container.made_mounts = &made_mounts;
+    container.made_devices = &made_devices;
     container.cgroup = side.cgroup != nullptr ? &side.cgroup->location() : nullptr;
     container.options = side.options;
     container.state = side.state;

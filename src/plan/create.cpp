@@ -75,16 +75,36 @@ bool idles(const spec::Spec& spec) {
            (unified != resources.unified.end() && unified->second == "1");
 }
 
+std::optional<std::uint32_t> id_on_host(const std::vector<spec::IdMapping>& mappings, std::uint32_t id) {
+    for (const auto& mapping : mappings)
+        if (id >= mapping.container_id && id - mapping.container_id < mapping.size)
+            return mapping.host_id + (id - mapping.container_id);
+    return std::nullopt;
+}
+
 // The container's user as the host knows him; nothing where that takes another's user namespace, or is root anyway.
 std::optional<std::uint32_t> user_on_host(const spec::Spec& spec) {
     const std::uint32_t uid = spec.process ? spec.process->user.uid : 0;
     const auto* user = spec::find_namespace(*spec.linux, NamespaceType::user);
     if (user == nullptr) return uid == 0 ? std::nullopt : std::optional(uid);
-    if (user->path.empty())
-        for (const auto& mapping : spec.linux->uid_mappings)
-            if (uid >= mapping.container_id && uid - mapping.container_id < mapping.size)
-                return mapping.host_id + (uid - mapping.container_id);
-    return std::nullopt;
+    return user->path.empty() ? id_on_host(spec.linux->uid_mappings, uid) : std::nullopt;
+}
+
+// Those whose owner the container knows.
+std::vector<spec::Device> devices_made_by_host(const spec::Spec& spec, const Host& host) {
+    const auto* user = spec::find_namespace(*spec.linux, NamespaceType::user);
+    if (user == nullptr || !user->path.empty() || host.rootless || !host.privileged_namespace || !fills_dev(spec))
+        return {};
+    std::vector<spec::Device> devices;
+    for (spec::Device device : spec.linux->devices) {
+        const auto uid = id_on_host(spec.linux->uid_mappings, device.uid.value_or(0));
+        const auto gid = id_on_host(spec.linux->gid_mappings, device.gid.value_or(0));
+        if (device.type == "p" || !uid || !gid) continue;
+        device.uid = uid;
+        device.gid = gid;
+        devices.push_back(std::move(device));
+    }
+    return devices;
 }
 
 // config-linux.md#cgroup-ownership: on cgroup2, with a new cgroup namespace and a mount that can be written.
@@ -131,6 +151,8 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
     }
     if (auto mapped = mounts_made_by_host(container); !mapped.empty())
         lane.push_back(step::MapMounts{std::move(mapped)});
+    if (auto devices = devices_made_by_host(spec, host); !devices.empty())
+        lane.push_back(step::PrepareDevices{std::move(devices)});
     lane.push_back(step::Clone{.namespaces = namespaces.cloned,
                                .joins_user = namespaces.joins_user,
                                .joins_pid = namespaces.joins_pid,

@@ -119,6 +119,9 @@ struct Describer {
     std::string operator()(const step::MapMounts& s) const {
         return "prepare mounts for " + list(s.mounts, [](const auto& mount) { return mount.mount.destination; });
     }
+    std::string operator()(const step::PrepareDevices& s) const {
+        return "prepare devices " + list(s.devices, device_text);
+    }
     std::string operator()(const step::MountCgroup& s) const { return format("mount cgroup at {}", s.target); }
     std::string operator()(const step::MakeDevice& s) const {
         return format("{} device {}", s.bind ? "bind" : "make", device_text(s.device));

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from harness.cases import case
-from harness.checks import contains, equal, eventually, succeeds
+from harness.checks import contains, equal, eventually, fails, lacks, succeeds
 
 NAMES = {"pid": "pid", "mount": "mnt", "ipc": "ipc", "uts": "uts", "network": "net", "cgroup": "cgroup", "user": "user", "time": "time"}
 
@@ -185,3 +185,24 @@ def _(t):
     c.linux["namespaces"].append({"type": "time"})
     c.linux["timeOffsets"] = {"boottime": {"secs": 1000000}}
     assert int(succeeds(c.run()).out) >= 1000000
+
+
+@case("in a user namespace a device that the host has no node of is made, with mode and owner",
+      runc="knows only the host's nodes there")
+def _(t):
+    for first in (0, 100000):
+        c = in_user_namespace(t, "stat", "-c", "%n %F %t:%T %a %u:%g", "/dev/foo", "/dev/deep/bar", "/dev/null", first=first)
+        c.linux["devices"] = [{"path": "/dev/foo", "type": "b", "major": 1, "minor": 5, "uid": 10, "gid": 11, "fileMode": 0o157},
+                              {"path": "/dev/deep/bar", "type": "c", "major": 1, "minor": 5}]
+        names = [line.split(" ", 1) for line in succeeds(c.run()).out.splitlines()]
+        equal(names[0], ["/dev/foo", "block special file 1:5 157 10:11"], str(first))
+        equal(names[1], ["/dev/deep/bar", "character special file 1:5 666 0:0"], str(first))
+        assert names[2][1].startswith("character special file 1:3 666"), names
+        c = in_user_namespace(t, sh="head -c 3 /dev/deep/bar | od -An -tx1; grep -c ' /dev/deep/bar ' /proc/self/mountinfo; ls /dev", first=first)
+        c.linux["devices"] = [{"path": "/dev/deep/bar", "type": "c", "major": 1, "minor": 5}]
+        out = succeeds(c.run()).out.split()
+        equal(out[:4], ["00", "00", "00", "1"], str(first))
+        lacks(out, "0")
+    c = in_user_namespace(t, "true")
+    c.linux["devices"] = [{"path": "/dev/foo", "type": "c", "major": 1, "minor": 5, "uid": 70000}]
+    fails(c.run(), "/dev/foo")
