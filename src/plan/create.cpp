@@ -69,10 +69,11 @@ void add_cgroup(std::vector<Step>& lane, const spec::Spec& spec, const Host& hos
 }
 
 bool idles(const spec::Spec& spec) {
-    const auto resources = resources_of(spec);
-    const auto unified = resources.unified.find("cpu.idle");
-    return (resources.cpu && resources.cpu->idle == 1) ||
-           (unified != resources.unified.end() && unified->second == "1");
+    if (!spec.linux->resources) return false;
+    const auto& cpu = spec.linux->resources->cpu;
+    const auto& unified = spec.linux->resources->unified;
+    const auto idle = unified.find("cpu.idle");
+    return (cpu && cpu->idle == 1) || (idle != unified.end() && idle->second == "1");
 }
 
 std::optional<std::uint32_t> id_on_host(const std::vector<spec::IdMapping>& mappings, std::uint32_t id) {
