@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "base/log.h"
 #include "base/text.h"
 
 namespace gpurun::container {
@@ -17,6 +18,9 @@ constexpr struct {
     {"run.oci.seccomp.plugins", "gpurun loads no plugins; name an agent by linux.seccomp.listenerPath"},
     {"run.oci.seccomp_bpf_data", "gpurun makes the filter from linux.seccomp"},
 };
+
+constexpr const char* ignored[] = {"run.oci.delegate-cgroup", "run.oci.systemd.force_cgroup_v1",
+                                   "run.oci.systemd.subgroup", "run.oci.timens_offset"};
 
 bool notifies(const spec::Seccomp& seccomp) {
     for (const auto& rule : seccomp.syscalls)
@@ -34,6 +38,8 @@ std::string annotation(const spec::Spec& spec, const std::string& key) {
 bool apply_annotations(spec::Spec& spec) {
     for (const auto& [key, reason] : refused)
         if (!annotation(spec, key).empty()) throw Error(format("annotation {}: {}", key, reason));
+    for (const char* key : ignored)
+        if (!annotation(spec, key).empty()) log::warning("ignoring annotation {}: gpurun has no such setting", key);
     if (!spec.linux->seccomp || !spec.linux->seccomp->listener_path.empty() || !notifies(*spec.linux->seccomp))
         return false;
     std::string receiver = annotation(spec, "run.oci.seccomp.receiver");

@@ -259,3 +259,11 @@ def _(t):
         equal((words.stdout.strip(), words.stderr), (wanted, ""), line)
     for shell in ("zsh", "fish"):
         contains(succeeds(t.call("completion", shell)).out, "create-nodes")
+
+
+@case("an annotation of crun's that gpurun does not heed is a warning", runc="heeds none of them")
+def _(t):
+    for key in ("run.oci.delegate-cgroup", "run.oci.systemd.subgroup", "run.oci.systemd.force_cgroup_v1", "run.oci.timens_offset"):
+        c = t.container("true")
+        c.config["annotations"] = {key: "x"}
+        contains(succeeds(c.run()).err, f"ignoring annotation {key}")

@@ -3,7 +3,7 @@ import json
 import pathlib
 
 from harness import environment
-from harness.cases import case, controller
+from harness.cases import case, controller, kernel_file
 from harness.checks import contains, equal, eventually, fails, succeeds
 
 MIB = 1 << 20
@@ -359,3 +359,14 @@ def _(t):
     watch.wait(10)
     for line in watch.out.read_text().splitlines():
         equal(json.loads(line)["id"], c.id)
+
+
+@case("statistics have the pressure that the kernel counts", needs=[kernel_file("/proc/pressure/cpu")], modes=("v2",), feature="statistics and events",
+      runc="only since 1.2")
+def _(t):
+    c = t.container("sleep", "100").started()
+    data = json.loads(succeeds(t.call("events", "--stats", c.id)).out)["data"]
+    for controller_name in ("cpu", "memory", "blkio"):
+        pressure = data[controller_name]["psi"]
+        equal(set(pressure), {"some", "full"}, controller_name)
+        equal(set(pressure["some"]), {"avg10", "avg60", "avg300", "total"}, controller_name)

@@ -387,3 +387,16 @@ def _(t):
     ordinary(t)
     c = container(t, "true")
     fails(c.try_create(**BY_SYSTEMD), "XDG_RUNTIME_DIR", "linger")
+
+
+@case("what spec --rootless writes runs as it is, without a terminal", feature="rootless")
+def _(t):
+    ordinary(t)
+    c = container(t, "true")
+    os.chown(c.bundle, user.UID, user.UID)
+    succeeds(t.call("spec", "--rootless", cwd=c.bundle))
+    config = json.loads((c.bundle / "config.json").read_text())
+    equal(config["linux"]["uidMappings"], [{"containerID": 0, "hostID": user.UID, "size": 1}])
+    config["process"].update(terminal=False, args=["id", "-u"])
+    c.config = config
+    equal(succeeds(c.run()).out, "0\n")
