@@ -183,7 +183,7 @@ void Lane::clone(const step::Clone& s) {
         started.child = launch(request);
     } catch (const Error& error) {
         if (!request.cgroup) throw;
-        if (error.code == EACCES) return launch_outside(request, entry.tasks);
+        if (error.code == EACCES || error.code == ENOENT) return launch_outside(request, entry.tasks);
         if (!side.options->cgroup_path.empty()) throw with_context(adding_pid(), error);
         if (error.code != EBUSY || !follows_init()) throw;
         entry = side.cgroup->entry(beside_init());
@@ -196,8 +196,9 @@ void Lane::clone(const step::Clone& s) {
     if (side.on_cloned) side.on_cloned(started.child.pid);
 }
 
-// An ordinary user may not clone from a session's cgroup into one below the user's service manager, which may move
-// processes there, though. The container process waits for that.
+// An ordinary user may not clone from a session's cgroup into one below the user's service manager (EACCES), nor anybody
+// in a joined cgroup namespace into one outside of it, where cgroup2 is mounted with nsdelegate (ENOENT). This process
+// may move others there, though. The container process waits for that.
 void Lane::launch_outside(CloneRequest request, std::vector<sys::Fd>& tasks) {
     auto [near, far] = sys::socket_pair();
     request.cgroup = sys::FdRef();
