@@ -107,7 +107,6 @@ state::Record new_record(const Prepared& prepared, bool run) {
     const auto* pids = spec::find_namespace(*spec.linux, spec::NamespaceType::pid);
     record.own_pids = pids != nullptr && pids->path.empty();
     record.shares_mounts = spec::find_namespace(*spec.linux, spec::NamespaceType::mount) == nullptr;
-    record.without_process = !spec.process;
     record.has_poststart = spec.hooks && !spec.hooks->poststart.empty();
     record.has_poststop = spec.hooks && !spec.hooks->poststop.empty();
     return record;

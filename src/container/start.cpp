@@ -47,8 +47,6 @@ void start(const Context& context, const std::string& id) {
     const auto status = state::status_of(store, record);
     if (status == spec::Status::running) throw Error("cannot start an already running container");
     if (status != spec::Status::created) throw not_created(status);
-    // runtime.md#start
-    if (record.without_process) throw Error("cannot start a container whose config has no process");
     const sys::Fd directory = store.directory();
     const sys::Fd socket = sys::try_connect_in(directory, record.socket);
     if (!socket) throw Error(errno, "connect to the container's init");

@@ -54,7 +54,6 @@ struct Fields<state::Record> {
                                       field<&Record::shares_mounts>("sharesMounts"),
                                       field<&Record::has_poststart>("hasPoststart"),
                                       field<&Record::has_poststop>("hasPoststop"),
-                                      field<&Record::without_process>("withoutProcess"),
                                       field<&Record::has_notify_socket>("hasNotifySocket"),
                                       field<&Record::annotations>("annotations")};
 };
