@@ -196,9 +196,9 @@ void Lane::clone(const step::Clone& s) {
     if (side.on_cloned) side.on_cloned(started.child.pid);
 }
 
-// An ordinary user may not clone from a session's cgroup into one below the user's service manager (EACCES), nor anybody
-// in a joined cgroup namespace into one outside of it, where cgroup2 is mounted with nsdelegate (ENOENT). This process
-// may move others there, though. The container process waits for that.
+// An ordinary user may not clone from a session's cgroup into one below the user's service manager (EACCES), nor
+// anybody in a joined cgroup namespace into one outside of it, where cgroup2 is mounted with nsdelegate (ENOENT). This
+// process may move others there, though. The container process waits for that.
 void Lane::launch_outside(CloneRequest request, std::vector<sys::Fd>& tasks) {
     auto [near, far] = sys::socket_pair();
     request.cgroup = sys::FdRef();
