@@ -33,6 +33,7 @@ struct Record {
     bool own_pids = false;       ///< A pid namespace of its own: no process of it outlives its init.
     bool shares_mounts = false;  ///< No mount namespace of its own: delete unmounts its root.
     bool has_poststart = false, has_poststop = false;
+    bool awaits_exec = false;        ///< start waits until the program is executed: its hooks, a seccomp agent.
     bool has_notify_socket = false;  ///< A directory with it lies beside the record.
     std::map<std::string, std::string> annotations;
     std::uint32_t owner = 0;  ///< uid; not stored, the file's.

@@ -109,6 +109,8 @@ state::Record new_record(const Prepared& prepared, bool run) {
     record.shares_mounts = spec::find_namespace(*spec.linux, spec::NamespaceType::mount) == nullptr;
     record.has_poststart = spec.hooks && !spec.hooks->poststart.empty();
     record.has_poststop = spec.hooks && !spec.hooks->poststop.empty();
+    record.awaits_exec = record.has_poststart || (spec.hooks && !spec.hooks->start_container.empty()) ||
+                         (spec.linux->seccomp && !spec.linux->seccomp->listener_path.empty());
     return record;
 }
 

@@ -55,7 +55,8 @@ void start(const Context& context, const std::string& id) {
     // From here on the container counts as running, whatever becomes of it.
     ::unlinkat(directory.get(), record.socket.c_str(), 0);
     try {
-        engine::release(socket, static_cast<int>(record.pid), [&, &own = record] { return seccomp_agent(store, own); });
+        engine::release(socket, static_cast<int>(record.pid), record.awaits_exec,
+                        [&, &own = record] { return seccomp_agent(store, own); });
     } catch (const Error&) {
         lock.reset();
         remove(context, id, true);

@@ -43,10 +43,11 @@ std::optional<Saying> hear(sys::FdRef channel) {
 
 void pass(sys::FdRef channel, plan::Barrier barrier) { say(channel, Say::passed, barrier, 0, {}); }
 
-void await(sys::FdRef channel, plan::Barrier barrier) {
+std::int32_t await(sys::FdRef channel, plan::Barrier barrier) {
     const auto heard = hear(channel);
     if (!heard || heard->what != Say::passed || heard->barrier != barrier)
         throw Error(format("the runtime went away before {}", plan::name(barrier)));
+    return heard->number;
 }
 
 void hand_over(sys::FdRef channel, sys::FdRef descriptor) {

@@ -20,8 +20,8 @@ enum class Say : std::uint8_t { passed, failed, warning, terminal, listener, chi
 struct Saying {
     Say what = Say::passed;
     plan::Barrier barrier = plan::Barrier::ready;  ///< passed
-    std::int32_t number = 0;                       ///< failed: errno; child: pid; listener: its number there
-    std::string text;                              ///< failed, warning: the message
+    std::int32_t number = 0;  ///< failed: errno; child: pid; listener: its number there; passed start: 1 to report back
+    std::string text;         ///< failed, warning: the message
     std::vector<sys::Fd> descriptors;
 };
 
@@ -31,8 +31,9 @@ void say(sys::FdRef channel, Say what, plan::Barrier barrier, std::int32_t numbe
 std::optional<Saying> hear(sys::FdRef channel);
 
 void pass(sys::FdRef channel, plan::Barrier barrier);
-/// For the container's side: waits until the host passed \a barrier. Throws Error when the host is gone.
-void await(sys::FdRef channel, plan::Barrier barrier);
+/// For the container's side: waits until the host passed \a barrier; the number that it said. Throws Error when the
+/// host is gone.
+std::int32_t await(sys::FdRef channel, plan::Barrier barrier);
 
 /// The host's side gives the container's a descriptor. One that has ended gets none: what it said tells why.
 void hand_over(sys::FdRef channel, sys::FdRef descriptor);

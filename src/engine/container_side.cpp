@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "engine/hooks.h"
 #include "security/credentials.h"
+#include "sys/file.h"
 #include "sys/process.h"
 #include "sys/process_attributes.h"
 
@@ -116,7 +117,10 @@ struct Executor {
     try {
         const std::string context = current != nullptr ? context_of(*current) : "";
         const std::string text = context.empty() ? failure.message : context + ": " + failure.message;
-        say(side.channel, Say::failed, Barrier::ready, failure.code, text);
+        if (side.channel)
+            say(side.channel, Say::failed, Barrier::ready, failure.code, text);
+        else  // Nobody waits any more: as runc's init does, and where its log is looked for.
+            sys::write_all(sys::FdRef(2), Error(failure.code, text).text() + "\n", "stderr");
     } catch (...) {
         // The host is gone: nobody to tell.
     }

@@ -48,9 +48,10 @@ struct SeccompAgent {
     spec::State state;           ///< Of the container.
 };
 
-/// `start`: lets process \a pid behind \a socket go on and waits until its program has been executed. \a agent gives
-/// its seccomp agent and is asked only when its filter notifies. Throws what it reports.
-void release(sys::FdRef socket, int pid, const std::function<SeccompAgent()>& agent);
+/// `start`: lets process \a pid behind \a socket go on. With \a await_exec waits until its program has been executed
+/// and throws what it reports; without, it tells on its own stderr why its program can't be executed. \a agent gives
+/// its seccomp agent and is asked only when its filter notifies.
+void release(sys::FdRef socket, int pid, bool await_exec, const std::function<SeccompAgent()>& agent);
 
 /// `/proc` of the host, verified, as every write below it needs it. Throws Error.
 sys::Fd open_proc();

@@ -314,8 +314,9 @@ Started execute(const Plan& plan, HostSide& side, Undo& undo, bool wait_for_exec
     return std::move(lane.started);
 }
 
-void release(sys::FdRef socket, int pid, const std::function<SeccompAgent()>& agent) {
-    pass(socket, Barrier::start);
+void release(sys::FdRef socket, int pid, bool await_exec, const std::function<SeccompAgent()>& agent) {
+    say(socket, Say::passed, Barrier::start, await_exec ? 1 : 0, {});
+    if (!await_exec) return;
     while (const auto heard = hear(socket)) {
         if (heard->what == Say::failed) throw Error(heard->number, heard->text);
         if (heard->what == Say::listener) deliver_listener(socket, *heard, sys::try_pidfd_open(pid), pid, agent());

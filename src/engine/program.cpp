@@ -88,7 +88,7 @@ void await_start(ContainerSide& side) {
     while ((connection = ::accept4(side.start_listener.get(), nullptr, nullptr, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED) throw Error(errno, "accept");
     side.channel = sys::Fd(connection);
-    await(side.channel, plan::Barrier::start);
+    if (await(side.channel, plan::Barrier::start) == 0) side.channel.reset();
     handle_ending_signals(SIG_DFL);
 }
 

@@ -54,6 +54,7 @@ struct Fields<state::Record> {
                                       field<&Record::shares_mounts>("sharesMounts"),
                                       field<&Record::has_poststart>("hasPoststart"),
                                       field<&Record::has_poststop>("hasPoststop"),
+                                      field<&Record::awaits_exec>("awaitsExec"),
                                       field<&Record::has_notify_socket>("hasNotifySocket"),
                                       field<&Record::annotations>("annotations")};
 };

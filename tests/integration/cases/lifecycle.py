@@ -266,3 +266,24 @@ def _(t):
     c.create()
     for bad in ("../x", "a/b", "", "."):
         fails(t.call("create", "--bundle", c.bundle, bad))
+
+
+@case("what keeps a started program from being executed is on the container's stderr, its status is 1")
+def _(t):
+    c = t.container("/bin/garbage")
+    (c.rootfs / "bin/garbage").write_bytes(b"echo\n")
+    (c.rootfs / "bin/garbage").chmod(0o755)
+    c.create()
+    succeeds(c.verb("start"))
+    equal(c.wait(), 1)
+    contains(c.errors(), "exec /bin/garbage: exec format error")
+
+
+@case("a program that cannot be executed fails start where hooks of start wait for it", runc="does not wait")
+def _(t):
+    c = t.container("/bin/garbage")
+    (c.rootfs / "bin/garbage").write_bytes(b"echo\n")
+    (c.rootfs / "bin/garbage").chmod(0o755)
+    c.config["hooks"] = {"poststart": [{"path": "/bin/true"}]}
+    c.create()
+    fails(c.verb("start"), "exec /bin/garbage: exec format error")

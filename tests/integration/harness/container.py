@@ -108,7 +108,7 @@ class Container:
         self.config = bundle.default_config(args, f"/{identity}")
         self.process = self.config["process"]
         self.linux = self.config["linux"]
-        self.output_file = None
+        self.output_file = self.error_file = None
 
     def without_namespace(self, kind):
         self.linux["namespaces"] = [entry for entry in self.linux["namespaces"] if entry["type"] != kind]
@@ -126,7 +126,7 @@ class Container:
         if self.test.user:
             self.test.user.take(self.bundle)
         process = self.test.call(verb, "--bundle", self.bundle, *flags, self.id, **{**how, "wait": False})
-        self.output_file = process.out
+        self.output_file, self.error_file = process.out, process.err
         return self.test.result_of(process, how.get("timeout", TIMEOUT)) if how.get("wait", True) else process
 
     def run(self, *flags, **how):
@@ -182,3 +182,6 @@ class Container:
 
     def output(self):
         return self.output_file.read_text(errors="replace")
+
+    def errors(self):
+        return self.error_file.read_text(errors="replace")
