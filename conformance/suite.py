@@ -80,16 +80,18 @@ def judge(program, code, output):
 
 
 def evidence(verdict, output):
-    """The line of a failing program's output that says most about why, at most 160 characters."""
+    """The line of a failing program's output that says most about why, at most 200 characters."""
     if verdict == "pass":
         return ""
-    empty = re.compile(r"Refer to: |exit status \d+$|1\.\.\d+$|TAP version|ok |\.{3}$|---$")
-    lines = [line.strip() for line in output.splitlines() if line.strip() and not empty.match(line.strip())]
-    for telling in (r"not ok ", r'"error"', r"gpurun: |time=.*level=error|.*level=error|.*error"):
+    # Without the time, which would make each run's matrix another one.
+    printed = [re.sub(r'^time="[^"]*" ', "", line.strip()) for line in output.splitlines() if line.strip()]
+    empty = re.compile(r"Refer to: |exit status \d+$|1\.\.\d+$|TAP version|ok |\.{3}$|---$|level=warning")
+    lines = [line for line in printed if not empty.match(line)]
+    for telling in (r"not ok ", r'"error"', r"gpurun: |level=error|.*level=error|.*error"):
         found = [line for line in lines if re.match(telling, line)]
         if found:
             return found[0].removesuffix(",")[:200]
-    return (lines[-1:] or [output.strip()[-160:]])[0][:200]
+    return (lines or printed or [""])[-1][:200]
 
 
 def run_program(directory, program, runtime, scratch):
