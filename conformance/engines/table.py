@@ -28,6 +28,7 @@ class Outcome:
         text = re.sub(r"(\S*/)?(gpurun|runc): ", "", text)
         text = re.sub(r"\b[0-9a-f]{12,64}\b", "ID", text)
         text = re.sub(r"/tmp/gpurun\.\w+/\d+", "TMP", text)
+        text = re.sub(r"/\S*/gpurun\b", "gpurun", text)  # wherever it was built
         text = re.sub(r"exit status \d+ Error: while running", "Error: while running", text)  # Buildah tells the runtime's own
         return self.code, " ".join(text.split())
 
