@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "cgroup/translate.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace gpurun::cgroup {
 namespace {
@@ -104,13 +105,7 @@ int try_write(const PlacedWrite& placed) {
 
 }  // namespace
 
-bool is_host_root() {
-    if (::geteuid() != 0) return false;
-    const auto map = sys::try_read_file("/proc/self/uid_map");
-    if (!map) return true;
-    const auto fields = words(*map);
-    return fields.size() == 3 && fields[1] == "0" && fields[2] == "4294967295";
-}
+bool is_host_root() { return ::geteuid() == 0 && sys::in_initial_user_namespace(); }
 
 bool make_directory(const std::string& path) {
     if (::mkdir(path.c_str(), 0755) == 0) return true;

@@ -9,17 +9,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "sys/file.h"
+#include "sys/process.h"
 
 namespace gpurun::container {
 namespace {
-
-bool in_initial_user_namespace() {
-    const auto map = sys::try_read_file("/proc/self/uid_map", 4096);
-    if (!map) return true;  // A kernel without user namespaces.
-    const auto fields = words(*map);
-    return fields.size() == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == "4294967295";
-}
 
 // What we were given is not close-on-exec; what is, is a descriptor of ours.
 bool was_given(int fd) {
@@ -31,7 +24,7 @@ bool was_given(int fd) {
 
 plan::Host probe_host() {
     plan::Host host;
-    host.privileged_namespace = in_initial_user_namespace();
+    host.privileged_namespace = sys::in_initial_user_namespace();
     host.rootless = ::geteuid() != 0 || !host.privileged_namespace;
     host.known_capabilities = security::known_capabilities();
     host.lsm = security::active_lsm();

@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "container/facts.h"
+#include "container/running.h"
 #include "engine/live_nodes.h"
-#include "sys/process.h"
 
 namespace gpurun::container {
 namespace {
@@ -63,19 +63,13 @@ void update_gpus(const Context& context, const std::string& id, const std::vecto
     const auto host = probe_host();
     if (host.rootless) throw Error("adding and removing GPUs of a running container needs root");
     state::Store store(context.root);
-    const auto lock = store.lock(id);
-    const auto record = store.load(id);
-    const sys::Fd process = sys::try_pidfd_open(static_cast<pid_t>(record.pid));
-    // Opened first, checked after: the pid can't be another's any more.
-    if (!process || state::status_of(store, record) == spec::Status::stopped) throw Error("container not running");
-    if (record.shares_mounts) throw Error("the container has no mount namespace of its own: its /dev is the host's");
-    auto config = spec::parse(store.load_config(id), "the container's config");
+    auto [locked, process, config, user_namespace] = lock_running(store, id, "/dev is");
+    const auto& record = locked.record;
     if (!config.linux) config.linux.emplace();
     const auto change = gpu::change_gpus(config, add, remove, {});
     if (change.empty()) return;
     warn(change);
 
-    const bool user_namespace = spec::find_namespace(*config.linux, spec::NamespaceType::user) != nullptr;
     engine::change_nodes(process, user_namespace, additions(change, user_namespace));
     gpu::apply_change(change, config);
     try {

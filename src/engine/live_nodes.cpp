@@ -42,13 +42,11 @@ sys::Fd detached(const spec::Mount& mount) {
 sys::Fd detached_as_asked(const spec::Mount& mount) {
     const auto options = spec::parse_mount_options(mount);
     sys::Fd tree = sys::clone_tree(mount.source, options.bind == spec::Bind::recursive);
-    sys::set_mount_attributes(tree, {.propagation = MS_PRIVATE}, true);
+    sys::set_propagation(tree, MS_PRIVATE | MS_REC);
     sys::set_mount_attributes(tree, {.set = options.attr_set, .clear = options.attr_clear}, false);
     if (options.recursive_set != 0 || options.recursive_clear != 0)
         sys::set_mount_attributes(tree, {.set = options.recursive_set, .clear = options.recursive_clear}, true);
-    for (const auto flags : options.propagation)
-        sys::set_mount_attributes(tree, {.propagation = flags & ~static_cast<std::uint64_t>(MS_REC)},
-                                  (flags & MS_REC) != 0);
+    for (const auto flags : options.propagation) sys::set_propagation(tree, flags);
     return tree;
 }
 

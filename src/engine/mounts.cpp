@@ -79,8 +79,7 @@ std::string data_of(const Mount& step, sys::FdRef target, bool made) {
 
 void apply_propagation(ContainerSide& side, const Mount& step, sys::FdRef mount) {
     for (const auto flags : step.options.propagation) {
-        sys::set_mount_attributes(mount, {.propagation = flags & ~static_cast<std::uint64_t>(MS_REC)},
-                                  (flags & MS_REC) != 0);
+        sys::set_propagation(mount, flags);
         side.has_shared_mount = side.has_shared_mount || (flags & MS_SHARED) != 0;
     }
 }

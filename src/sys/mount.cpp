@@ -203,6 +203,11 @@ void set_propagation(const std::string& path, unsigned long flags) {
     if (::mount(nullptr, path.c_str(), nullptr, flags, nullptr) != 0) throw Error(errno, "set propagation of " + path);
 }
 
+void set_propagation(FdRef mount, unsigned long flags) {
+    constexpr unsigned long recursive = MS_REC;
+    set_mount_attributes(mount, {.propagation = flags & ~recursive}, (flags & recursive) != 0);
+}
+
 Fd private_procfs() {
     if (const Fd context(fsopen("proc")); context) {
         if (fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) == 0)

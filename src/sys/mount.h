@@ -49,6 +49,8 @@ int mount_id(FdRef file);
 
 /// mount(2) with MS_SHARED/PRIVATE/SLAVE/UNBINDABLE, optionally MS_REC, on a path.
 void set_propagation(const std::string& path, unsigned long flags);
+/// The same for the mount that \a mount is the root of, which may be attached nowhere.
+void set_propagation(FdRef mount, unsigned long flags);
 
 /// A detached procfs of this pid namespace showing only processes (subset=pid is not set: sysctl and sys are needed),
 /// or a private clone of /proc where a new one can't be mounted. The handle through which every write to /proc goes

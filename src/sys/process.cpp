@@ -83,6 +83,13 @@ std::optional<ProcessFacts> process_facts(pid_t pid) noexcept {
     return facts;
 }
 
+bool in_initial_user_namespace() {
+    const auto map = try_read_file("/proc/self/uid_map", 4096);
+    if (!map) return true;  // A kernel without user namespaces.
+    const auto fields = words(*map);
+    return fields.size() == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == "4294967295";
+}
+
 void close_on_exec_from(int first) {
     if (::syscall(SYS_close_range, static_cast<unsigned>(first), ~0u, CLOSE_RANGE_CLOEXEC) != 0)
         throw Error(errno, "close_range");

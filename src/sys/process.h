@@ -44,6 +44,9 @@ struct ProcessFacts {
 };
 std::optional<ProcessFacts> process_facts(pid_t pid) noexcept;
 
+/// Whether this process is in the user namespace of the host.
+bool in_initial_user_namespace();
+
 /// Marks all descriptors from \a first on close-on-exec. Throws Error("close_range").
 void close_on_exec_from(int first);
 
