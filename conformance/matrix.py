@@ -10,7 +10,7 @@ class Limits:
 
     def __init__(self, path):
         data = tomllib.loads(path.read_text())
-        self.repeats = set(data["repeats"])
+        self.attempts = data["attempts"]
         self.entries = data["limit"]
 
     def reason(self, program, mode, version):
