@@ -36,8 +36,11 @@ suite() {
   if [ "$status" != 0 ] && [ "$2" = 0 ]; then set -- "$1" 1 "${3:-0}"; fi
   passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0}))
   echo "$name: $1 passed, $2 failed, ${3:-0} skipped, $((SECONDS - began)) s"
-  if [ "$2" != 0 ]; then failures+=("$name ($2 failed; log: $log). To go on: $hint"); fi
+  if [ "$2" != 0 ]; then failures+=("$name ($2 failed; log: $log). To go on: $hint"$'\n'"$(first_failures "$log")"); fi
 }
+
+# first_failures LOG: what a suite's TAP lines say about what failed, for a reader who has only the end of the output.
+first_failures() { grep -E -A 6 '^not ok|^# must pass' "$1" | grep -E '^not ok|^#' | grep -v '# TODO' | cut -c 1-200 | head -n 20; }
 
 # left_out NAME REASON: a suite that cannot run here.
 left_out() {
