@@ -72,6 +72,10 @@ struct HandOverNetwork {};
 struct OpenNamespaces {
     std::vector<spec::Namespace> namespaces;
 };
+struct SetOomScore {
+    int score = 0;
+    bool required = true;  ///< Without root a score may not be lowered; that is a warning then.
+};
 /// Makes the container process with these new namespaces (CLONE_NEW…). Where a user namespace is joined, by way of a
 /// launcher inside it.
 struct Clone {
@@ -79,14 +83,11 @@ struct Clone {
     bool joins_user = false;
     bool joins_pid = false;
     bool into_cgroup = false;
+    std::optional<SetOomScore> oom_score{};  ///< Set by the launcher: only root can once the namespace is joined.
 };
 struct MapIds {
     std::vector<spec::IdMapping> uids, gids;
     bool rootless = false;  ///< newuidmap/newgidmap, or one id and setgroups denied.
-};
-struct SetOomScore {
-    int score = 0;
-    bool required = true;  ///< Without root a score may not be lowered; that is a warning then.
 };
 struct JoinResctrl {
     spec::IntelRdt rdt;

@@ -82,13 +82,7 @@ struct Lane {
     void operator()(const step::PrepareDevices& s) { made_devices = prepare_devices(s.devices); }
     void operator()(const step::Clone& s) { clone(s); }
     void operator()(const step::MapIds& s) { write_id_maps(proc, started.child.pid, s); }
-    void operator()(const step::SetOomScore& s) {
-        const std::string file = format("{}/oom_score_adj", started.child.pid);
-        const int failure = sys::try_write_file_at(proc, file, std::to_string(s.score));
-        if (failure == EACCES && !s.required)
-            return log::warning("oom_score_adj stays what the caller's is: only root may lower it to {}", s.score);
-        if (failure != 0) throw Error(failure, "write " + file);
-    }
+    void operator()(const step::SetOomScore& s) { set_oom_score(proc, std::to_string(started.child.pid), s); }
     void operator()(const step::JoinResctrl& s) {
         if (s.exists) return rejoin_resctrl(s.rdt, side.options->id, started.child.pid);
         const std::string group = join_resctrl(s.rdt, side.options->id, started.child.pid, undo);
@@ -177,7 +171,9 @@ void Lane::clone(const step::Clone& s) {
                          .pid_namespace = !s.joins_pid  ? sys::FdRef()
                                           : side.target ? side.target
                                                         : namespaces.at(spec::NamespaceType::pid).ref(),
-                         .joined = &namespaces};
+                         .joined = &namespaces,
+                         .proc = proc,
+                         .oom_score = s.oom_score ? &*s.oom_score : nullptr};
     if (network) network->await_running();
     try {
         started.child = launch(request);

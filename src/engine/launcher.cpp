@@ -12,6 +12,7 @@
 
 #include <cerrno>
 
+#include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "engine/channel.h"
@@ -47,6 +48,7 @@ sys::Child launch_from_inside(const CloneRequest& request) {
     if (launcher.pid == 0) {
         near.reset();
         try {
+            if (request.oom_score != nullptr) set_oom_score(request.proc, "self", *request.oom_score);
             if (request.joined != nullptr) join_as_host(*request.joined);
             if (request.user_namespace) sys::enter_namespace(request.user_namespace, CLONE_NEWUSER, "user");
             if (request.pid_namespace) sys::enter_namespace(request.pid_namespace, CLONE_NEWPID, "pid");
@@ -92,6 +94,14 @@ sys::Child launch(CloneRequest request) {
                                       : sys::clone({.flags = request.namespaces, .cgroup = request.cgroup});
     if (child.pid == 0) back.dismiss();
     return child;
+}
+
+void set_oom_score(sys::FdRef proc, const std::string& process, const plan::step::SetOomScore& step) {
+    const std::string file = process + "/oom_score_adj";
+    const int failure = sys::try_write_file_at(proc, file, std::to_string(step.score));
+    if (failure == EACCES && !step.required)
+        return log::warning("oom_score_adj stays what the caller's is: only root may lower it to {}", step.score);
+    if (failure != 0) throw Error(failure, "write " + file);
 }
 
 void check_namespace_type(sys::FdRef fd, const spec::Namespace& wanted) {

@@ -154,17 +154,20 @@ std::vector<Step> host_lane(const spec::Spec& spec, const Host& host, const Opti
         lane.push_back(step::MapMounts{std::move(mapped)});
     if (auto devices = devices_made_by_host(spec, host); !devices.empty())
         lane.push_back(step::PrepareDevices{std::move(devices)});
+    const auto score = spec.process ? oom_score_of(*spec.process, host) : std::nullopt;
+    const bool scored_by_launcher = host.rootless && namespaces.joins_user;
     lane.push_back(step::Clone{.namespaces = namespaces.cloned,
                                .joins_user = namespaces.joins_user,
                                .joins_pid = namespaces.joins_pid,
-                               .into_cgroup = options.has_cgroup});
+                               .into_cgroup = options.has_cgroup,
+                               .oom_score = scored_by_launcher ? score : std::nullopt});
+    // Before the ids are mapped: once the process changes its user its /proc entry is root's.
+    if (score && !scored_by_launcher) lane.push_back(*score);
     if (namespaces.network_ahead) lane.push_back(step::HandOverNetwork{});
     if ((namespaces.cloned & CLONE_NEWUSER) != 0) {
         lane.push_back(step::MapIds{.uids = linux.uid_mappings, .gids = linux.gid_mappings, .rootless = host.rootless});
         lane.push_back(step::Pass{Barrier::id_maps});
     }
-    if (spec.process && spec.process->oom_score_adj)
-        lane.push_back(step::SetOomScore{.score = *spec.process->oom_score_adj, .required = !host.rootless});
     if (linux.intel_rdt) lane.push_back(step::JoinResctrl{*linux.intel_rdt});
     if (waits_for_host(spec)) {
         lane.push_back(step::Await{Barrier::prepared});

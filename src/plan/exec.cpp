@@ -26,12 +26,14 @@ std::vector<NamespaceType> entered(const spec::Spec& container, const step::Clon
 Plan build_exec(const spec::Spec& container, const spec::Process& process, const Host& host, const Options& options) {
     Plan plan;
     // Without root every namespace is entered with the rights that the container's user namespace gives.
-    const step::Clone clone{.joins_user = host.rootless && has(container, NamespaceType::user),
+    const bool joins_user = host.rootless && has(container, NamespaceType::user);
+    const auto score = oom_score_of(process, host);
+    const step::Clone clone{.joins_user = joins_user,
                             .joins_pid = has(container, NamespaceType::pid),
-                            .into_cgroup = options.has_cgroup};
+                            .into_cgroup = options.has_cgroup,
+                            .oom_score = joins_user ? score : std::nullopt};
     plan.host.push_back(clone);
-    if (process.oom_score_adj)
-        plan.host.push_back(step::SetOomScore{.score = *process.oom_score_adj, .required = !host.rootless});
+    if (score && !joins_user) plan.host.push_back(*score);
     if (container.linux && container.linux->intel_rdt)
         plan.host.push_back(step::JoinResctrl{.rdt = *container.linux->intel_rdt, .exists = true});
     // The program must not be executed before.

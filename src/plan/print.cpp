@@ -77,8 +77,9 @@ struct Describer {
                list(s.namespaces, [](const auto& ns) { return format("{}={}", spec::spec_name(ns.type), ns.path); });
     }
     std::string operator()(const step::Clone& s) const {
-        return format("clone with {}{}{}", namespace_list(s.namespaces),
-                      s.joins_user ? " in the joined user namespace" : "", s.into_cgroup ? " into the cgroup" : "");
+        return format("clone with {}{}{}{}", namespace_list(s.namespaces),
+                      s.joins_user ? " in the joined user namespace" : "", s.into_cgroup ? " into the cgroup" : "",
+                      s.oom_score ? format(" with oom_score_adj {}", s.oom_score->score) : "");
     }
     std::string operator()(const step::MapIds& s) const {
         return format("map uids {} gids {}", id_list(s.uids), id_list(s.gids));

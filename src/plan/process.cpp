@@ -60,6 +60,11 @@ std::vector<std::string> clean_environment(const std::vector<std::string>& env) 
     return kept;
 }
 
+std::optional<step::SetOomScore> oom_score_of(const spec::Process& process, const Host& host) {
+    if (!process.oom_score_adj) return std::nullopt;
+    return step::SetOomScore{.score = *process.oom_score_adj, .required = !host.rootless};
+}
+
 step::BecomeRoot root_of(const spec::Spec& container) {
     const auto first = [](const std::vector<spec::IdMapping>& mappings) -> std::uint32_t {
         for (const auto& mapping : mappings)

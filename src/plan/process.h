@@ -2,6 +2,7 @@
 
 #include <gpurun/plan.h>
 
+#include <optional>
 #include <vector>
 
 namespace gpurun::plan {
@@ -10,6 +11,9 @@ namespace gpurun::plan {
 /// scheduling, label, credentials; then its program. Shared by create and exec. Pure.
 void add_process(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process, const Host& host,
                  int preserved_fds);
+
+/// process.oomScoreAdj, if any. Pure.
+std::optional<step::SetOomScore> oom_score_of(const spec::Process& process, const Host& host);
 
 /// Who the container process is in its user namespace until it becomes the program's user. Pure.
 step::BecomeRoot root_of(const spec::Spec& container);

@@ -200,7 +200,22 @@ def _(t):
     contains(result.err, "oom_score_adj")
     lacks(result.out, "-500")
     c.process["oomScoreAdj"] = 500
+    for _ in range(5):  # The kernel gives /proc/PID to root once the process has changed its user.
+        equal(succeeds(c.run()).out, "500\n")
+
+
+@case("an oom_score_adj is set where another's user namespace is joined, and by exec", feature="rootless")
+def _(t):
+    ordinary(t)
+    first = container(t, "sleep", "100")
+    succeeds(first.run("--detach"))
+    c = container(t, "cat", "/proc/self/oom_score_adj")
+    c.process["oomScoreAdj"] = 500
+    next(entry for entry in c.linux["namespaces"] if entry["type"] == "user")["path"] = f"/proc/{first.pid()}/ns/user"
     equal(succeeds(c.run()).out, "500\n")
+    (t.directory / "process.json").write_text(json.dumps(c.process))
+    result = succeeds(t.call("exec", "--process", t.directory / "process.json", first.id))
+    equal((result.out, result.err), ("500\n", ""))
 
 
 @case("without a network namespace /sys is the host's, read-only", feature="rootless")
@@ -308,16 +323,22 @@ def beside_manager(t):
     ordinary(t, variables=(f"XDG_RUNTIME_DIR={MANAGER}",))
 
 
+def in_scope(t):
+    """A container that runs in a scope of the user's service manager."""
+    beside_manager(t)
+    c = container(t, "sleep", "100")
+    c.create(**BY_SYSTEMD)
+    c.start()
+    return c
+
+
 def systemctl(t, *args):
     return subprocess.run([*t.user.prefix, "systemctl", "--user", *args], capture_output=True, text=True, check=False).stdout.strip()
 
 
 @case("a scope of the user's service manager holds the container", feature="rootless: systemd", modes=("v2",), needs=[users_systemd])
 def _(t):
-    beside_manager(t)
-    c = container(t, "sleep", "100")
-    c.create(**BY_SYSTEMD)
-    c.start()
+    c = in_scope(t)
     unit = f"gpurun-{c.id}.scope"
     place = f"{SERVICE}/user.slice/{unit}"
     equal(environment.cgroup_of(c.pid(), ""), environment.CGROUP / place.lstrip("/"))
@@ -335,10 +356,7 @@ def _(t):
 
 @case("exec enters sub-cgroups of a user's scope, also from a session outside of it", feature="rootless: systemd", modes=("v2",), needs=[users_systemd])
 def _(t):
-    beside_manager(t)
-    c = container(t, "sleep", "100")
-    c.create(**BY_SYSTEMD)
-    c.start()
+    c = in_scope(t)
     place = environment.cgroup_of(c.pid(), "")
     for directory in (place / "sub", place / "sub/deep"):
         directory.mkdir()
