@@ -246,6 +246,23 @@ def _(t):
     contains(done.stdout, "sleep 100")
 
 
+@case("root of a user namespace binds what the root of a nested one is not let through to", feature="rootless", needs=[user.needs_subordinate_ids])
+def _(t):
+    ordinary(t, accounts=True)
+    c = t.container("cat", "/mnt/one/file")
+    del c.linux["cgroupsPath"]
+    c.linux["namespaces"].append({"type": "user"})
+    c.linux["uidMappings"] = c.linux["gidMappings"] = [{"containerID": 0, "hostID": 1, "size": 1000}]
+    volume = t.directory / "secret/volume"
+    volume.mkdir(parents=True)
+    (volume / "file").write_text("secret")
+    (t.directory / "secret").chmod(0o700)
+    c.mount("/mnt/one", "bind", str(volume), "bind", "ro")
+    (c.rootfs / "mnt/one").mkdir(parents=True)
+    t.user.take(t.directory / "secret")
+    equal(succeeds(c.run(prefix=(*ROOT_OF_NAMESPACE, "--map-auto"))).out, "secret")
+
+
 def with_merged_root(t, sh):
     """A container of an ordinary user whose root is "merged", to be mounted by the user from "rootfs" and "upper"."""
     ordinary(t)
