@@ -62,7 +62,7 @@ docker_refusals() {
 }
 
 docker_security() {
-  check privileged 0 'CapEff:.0000003ff[ef]ffffff' run_with --privileged -- grep CapEff /proc/self/status
+  check privileged 0 'CapEff:.00000(03|1f)ff[ef]ffffff' run_with --privileged -- grep CapEff /proc/self/status
   check cap_drop 0 'CapBnd:.0000000000000000' run_with --cap-drop ALL -- grep CapBnd /proc/self/status
   check cap_add 0 '0000000000001000' run_with --cap-drop ALL --cap-add NET_ADMIN -- grep CapEff /proc/self/status
   check seccomp_default 1 'not permitted' "${run[@]}" unshare -U true

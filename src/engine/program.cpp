@@ -19,11 +19,16 @@ namespace {
 
 constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+bool is_directory(const std::string& path) {
+    struct stat facts {};
+    return ::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
 // 0 when \a path can be executed by this process, else why not.
 int why_not_executable(const std::string& path) {
     struct stat facts {};
     if (::stat(path.c_str(), &facts) != 0) return errno;
-    // A directory is "permission denied": newer Dockers alone know "is a directory".
+    // A directory too: before version 23 Docker does not know "is a directory".
     if (!S_ISREG(facts.st_mode)) return EACCES;
     // With the capabilities that the program is executed with, which access() leaves out.
     if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return 0;
@@ -41,7 +46,8 @@ std::string home_directory() {
 std::string find_program(const std::string& name, const std::vector<std::string>& env) {
     if (name.find('/') != std::string::npos) {
         if (const int failure = why_not_executable(name)) {
-            if (failure == EACCES) throw Error(EACCES, format("exec: \"{}\"", name));
+            if (failure == EACCES)
+                throw Error(EACCES, format("exec: \"{}\"{}", name, is_directory(name) ? ": is a directory" : ""));
             throw Error(failure, format("exec: \"{}\": stat {}", name, name));
         }
         return name;

@@ -195,7 +195,7 @@ def _(t):
 def _(t):
     def change(c):
         c.process["args"] = ["/etc"]
-    refused(t, change, 'exec: "/etc"', "permission denied")
+    refused(t, change, 'exec: "/etc": is a directory: permission denied')
 
 
 @case("run of a missing program exits with 127, of one that may not be executed with 126", runc="exits with 1")
