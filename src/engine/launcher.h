@@ -17,10 +17,10 @@ using OpenNamespaces = std::map<spec::NamespaceType, sys::Fd>;
 struct CloneRequest {
     std::uint64_t namespaces = 0;  ///< CLONE_NEW…
     sys::FdRef cgroup{};
-    sys::FdRef user_namespace{};       ///< To be joined; the new namespaces belong to it.
-    sys::FdRef pid_namespace{};        ///< To be joined: a namespace, or a pidfd of a process in it.
-    OpenNamespaces* joined = nullptr;  ///< Others that the container process joins.
-    sys::FdRef proc{};                 ///< The host's /proc.
+    sys::FdRef user_namespace{};                         ///< To be joined; the new namespaces belong to it.
+    sys::FdRef pid_namespace{};                          ///< To be joined: a namespace, or a pidfd of a process in it.
+    OpenNamespaces* joined = nullptr;                    ///< Others that the container process joins.
+    sys::FdRef proc{};                                   ///< The host's /proc.
     const plan::step::SetOomScore* oom_score = nullptr;  ///< The launcher's, which its clone inherits.
 };
 

@@ -115,8 +115,8 @@ void add_mount(std::vector<Step>& lane, const spec::Mount& mount, const spec::Sp
     }
     // Root of a user namespace may bind, too: an engine without root, whose container has a namespace of its own below.
     const bool may_bind = !host.rootless || !host.privileged_namespace;
-    made.opened_by_host = !made.mapped_by_host && may_bind && options.bind != spec::Bind::none &&
-                          !options.remount && !options.source_nofollow && !options.copy_symlink &&
+    made.opened_by_host = !made.mapped_by_host && may_bind && options.bind != spec::Bind::none && !options.remount &&
+                          !options.source_nofollow && !options.copy_symlink &&
                           spec::find_namespace(linux, spec::NamespaceType::user) != nullptr;
     lane.push_back(std::move(made));
 }
