@@ -28,7 +28,7 @@ bool is_directory(const std::string& path) {
 int why_not_executable(const std::string& path) {
     struct stat facts {};
     if (::stat(path.c_str(), &facts) != 0) return errno;
-    // A directory too: before version 23 Docker does not know "is a directory".
+    // A directory too: Docker 20 takes no other error of it for status 126.
     if (!S_ISREG(facts.st_mode)) return EACCES;
     // With the capabilities that the program is executed with, which access() leaves out.
     if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return 0;
