@@ -77,7 +77,11 @@ bool Reader::null() noexcept {
         ++frame.index;
         return refuse(*frame.type->element, "null");
     }
-    if (frame.type->kind == Kind::map) frame.type->erase(frame.object, frame.key);
+    if (frame.type->kind == Kind::map) {
+        frame.type->erase(frame.object, frame.key);
+        frame.element = nullptr;
+        frame.key = {};  // It was the erased element's own, and path() shows it.
+    }
     if (frame.type->kind == Kind::object && frame.field)
         frame.seen &= ~(std::uint64_t{1} << (frame.field - frame.type->fields.data()));
     return true;

@@ -96,6 +96,7 @@ constexpr Refused refused[] = {
     {"{\"inner\":{\"name\":null}}", "t:1:10: inner: required property 'name' is missing"},
     {"{\"words\":[\"\xff\"]}", "t:1:12: words: lexical error: invalid bytes in UTF8 string"},
     {"{\"words\":[\"\xed\xa0\x80\"]}", "t:1:11: words[0]: expected string, got string with bytes that are not UTF-8"},
+    {"{\"map\":{\"a\":null,]}}", "t:1:18: map: parse error: invalid object key (must be a string)"},
     {"{} x", "t:1:4: parse error: trailing garbage"},
     {"{\"words\":[\"a\",]}", "t:1:15: words[0]: parse error: unallowed token at this point in JSON text"},
 };
