@@ -1,6 +1,7 @@
 # Namespaces for one engine, so that engines run at the same time and leave nothing on the machine; sourced. Needs $work, $cgroups.
 
-# enter_namespaces: makes them; inside COMMAND... runs in them. Their /run and /dev/shm are empty, and what is written to /etc and /usr/local stays there.
+# enter_namespaces: makes them; inside COMMAND... runs in them. Their /run and /dev/shm are empty, and what is written to /etc and /usr/local
+# stays there.
 enter_namespaces() {
   # The pid namespace's init reaps what the daemons' deaths orphan, and nothing outlives it.
   unshare --mount --net --ipc --pid --fork --kill-child --mount-proc tini -s -- sh -c 'exec sleep infinity' 2>/dev/null &

@@ -19,17 +19,11 @@ namespace {
 
 constexpr std::string_view default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-bool is_directory(const std::string& path) {
-    struct stat facts {};
-    return ::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
-}
-
 // 0 when \a path can be executed by this process, else why not.
 int why_not_executable(const std::string& path) {
     struct stat facts {};
     if (::stat(path.c_str(), &facts) != 0) return errno;
-    // A directory too: Docker 20 takes no other error of it for status 126.
-    if (!S_ISREG(facts.st_mode)) return EACCES;
+    if (!S_ISREG(facts.st_mode)) return S_ISDIR(facts.st_mode) ? EISDIR : EACCES;
     // With the capabilities that the program is executed with, which access() leaves out.
     if (::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) return 0;
     // EPERM is a seccomp profile older than faccessat2.
@@ -46,8 +40,9 @@ std::string home_directory() {
 std::string find_program(const std::string& name, const std::vector<std::string>& env) {
     if (name.find('/') != std::string::npos) {
         if (const int failure = why_not_executable(name)) {
-            if (failure == EACCES)
-                throw Error(EACCES, format("exec: \"{}\"{}", name, is_directory(name) ? ": is a directory" : ""));
+            if (failure == EACCES) throw Error(EACCES, format("exec: \"{}\"", name));
+            // Docker 20 takes "permission denied" alone for status 126.
+            if (failure == EISDIR) throw Error(EACCES, format("exec: \"{}\": is a directory", name));
             throw Error(failure, format("exec: \"{}\": stat {}", name, name));
         }
         return name;
@@ -58,7 +53,7 @@ std::string find_program(const std::string& name, const std::vector<std::string>
         const std::string candidate = format("{}/{}", directory.empty() ? "." : directory, name);
         const int why = name.empty() ? ENOENT : why_not_executable(candidate);
         if (why == 0) return candidate;
-        if (why == EACCES) failure = EACCES;
+        if (why == EACCES || why == EISDIR) failure = EACCES;
     }
     if (failure != 0) throw Error(failure, format("exec: \"{}\"", name));
     throw Error(format("exec: \"{}\": executable file not found in $PATH", name));
