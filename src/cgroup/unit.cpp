@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t infinity = std::numeric_limits<std::uint64_t>::max();
 
 // Files whose one number is a property; "max" and -1 are infinity. The left column is of both versions.
-const struct {
+constexpr struct {
     std::string_view file;
     const char* property;
 } amounts[] = {{"memory.max", "MemoryMax"},
@@ -32,7 +32,7 @@ const struct {
                {"blkio.weight", "BlockIOWeight"}};
 
 // The words of an io.max line and the properties that take them.
-const struct {
+constexpr struct {
     std::string_view key;
     const char* property;
 } throttles[] = {{"rbps", "IOReadBandwidthMax"},

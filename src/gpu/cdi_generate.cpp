@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/text.h"
 #include "gpu/hooks_recognise.h"
@@ -26,15 +27,15 @@ DeviceNode node_of(std::string path, unsigned major, unsigned minor, std::uint32
             .gid = {}};
 }
 
-Mount bind_of(std::string source, std::string destination, std::vector<std::string> options) {
+Mount bind_of(std::string source, std::string destination, std::span<const char* const> options) {
     return {.host_path = std::move(source),
             .container_path = std::move(destination),
             .type = {},
-            .options = std::move(options)};
+            .options = {options.begin(), options.end()}};
 }
 
-const std::vector<std::string> file_options{"ro", "nosuid", "nodev", "rbind", "rprivate"};
-const std::vector<std::string> socket_options{"nosuid", "nodev", "noexec", "rbind", "rprivate"};
+constexpr const char* file_options[] = {"ro", "nosuid", "nodev", "rbind", "rprivate"};
+constexpr const char* socket_options[] = {"nosuid", "nodev", "noexec", "rbind", "rprivate"};
 
 std::string place_of(const Library& library) { return library.vdpau ? library.folder + "/vdpau" : library.folder; }
 

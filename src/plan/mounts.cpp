@@ -12,21 +12,20 @@ namespace gpurun::plan {
 namespace {
 
 // config-linux.md#default-devices
-const spec::Device default_devices[] = {
-    {.type = "c", .path = "/dev/null", .major = 1, .minor = 3, .file_mode = 0666},
-    {.type = "c", .path = "/dev/zero", .major = 1, .minor = 5, .file_mode = 0666},
-    {.type = "c", .path = "/dev/full", .major = 1, .minor = 7, .file_mode = 0666},
-    {.type = "c", .path = "/dev/tty", .major = 5, .minor = 0, .file_mode = 0666},
-    {.type = "c", .path = "/dev/random", .major = 1, .minor = 8, .file_mode = 0666},
-    {.type = "c", .path = "/dev/urandom", .major = 1, .minor = 9, .file_mode = 0666},
-};
+constexpr struct {
+    const char* path;
+    std::int64_t major, minor;
+} default_devices[] = {{"/dev/null", 1, 3}, {"/dev/zero", 1, 5},   {"/dev/full", 1, 7},
+                       {"/dev/tty", 5, 0},  {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}};
 
 // runtime-linux.md#dev-symbolic-links
-const step::MakeLink default_links[] = {{"/dev/fd", "/proc/self/fd"},
-                                        {"/dev/stdin", "/proc/self/fd/0"},
-                                        {"/dev/stdout", "/proc/self/fd/1"},
-                                        {"/dev/stderr", "/proc/self/fd/2"},
-                                        {"/dev/ptmx", "pts/ptmx"}};
+constexpr struct {
+    const char *path, *target;
+} default_links[] = {{"/dev/fd", "/proc/self/fd"},
+                     {"/dev/stdin", "/proc/self/fd/0"},
+                     {"/dev/stdout", "/proc/self/fd/1"},
+                     {"/dev/stderr", "/proc/self/fd/2"},
+                     {"/dev/ptmx", "pts/ptmx"}};
 
 bool takes_label(const std::string& type) {
     return type != "proc" && type != "sysfs" && type != "mqueue" && type != "cgroup" && type != "cgroup2";
@@ -129,11 +128,14 @@ void add_devices(std::vector<Step>& lane, const spec::Spec& spec, const Host& ho
             if (clean_path(device.path) == path) return true;
         return false;
     };
-    for (const auto& device : default_devices)
-        if (!configured(device.path)) lane.push_back(step::MakeDevice{.device = device, .bind = bind});
+    for (const auto& [path, major, minor] : default_devices)
+        if (!configured(path))
+            lane.push_back(step::MakeDevice{
+                .device = {.type = "c", .path = path, .major = major, .minor = minor, .file_mode = 0666},
+                .bind = bind});
     for (const auto& device : spec.linux->devices)
         lane.push_back(step::MakeDevice{.device = device, .bind = bind && device.type != "p"});
-    for (const auto& link : default_links) lane.push_back(link);
+    for (const auto& [path, target] : default_links) lane.push_back(step::MakeLink{path, target});
 }
 
 }  // namespace

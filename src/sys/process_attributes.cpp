@@ -21,7 +21,7 @@ constexpr int ioprio_who_process = 1, ioprio_class_shift = 13;
 
 namespace gpurun::sys {
 
-const Name<int> rlimit_names[16] = {
+constinit const Name<int> rlimit_names[16] = {
     {"RLIMIT_AS", RLIMIT_AS},           {"RLIMIT_CORE", RLIMIT_CORE},         {"RLIMIT_CPU", RLIMIT_CPU},
     {"RLIMIT_DATA", RLIMIT_DATA},       {"RLIMIT_FSIZE", RLIMIT_FSIZE},       {"RLIMIT_LOCKS", RLIMIT_LOCKS},
     {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK}, {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE}, {"RLIMIT_NICE", RLIMIT_NICE},
@@ -30,28 +30,29 @@ const Name<int> rlimit_names[16] = {
     {"RLIMIT_STACK", RLIMIT_STACK},
 };
 
-const Name<int> scheduler_policies[7] = {{"SCHED_OTHER", 0},   {"SCHED_FIFO", 1}, {"SCHED_RR", 2},
-                                         {"SCHED_BATCH", 3},   {"SCHED_ISO", 4},  {"SCHED_IDLE", 5},
-                                         {"SCHED_DEADLINE", 6}};
+constinit const Name<int> scheduler_policies[7] = {{"SCHED_OTHER", 0},   {"SCHED_FIFO", 1}, {"SCHED_RR", 2},
+                                                   {"SCHED_BATCH", 3},   {"SCHED_ISO", 4},  {"SCHED_IDLE", 5},
+                                                   {"SCHED_DEADLINE", 6}};
 
-const Name<std::uint64_t> scheduler_flags[7] = {{"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},
-                                                {"SCHED_FLAG_DL_OVERRUN", 0x04},    {"SCHED_FLAG_KEEP_POLICY", 0x08},
-                                                {"SCHED_FLAG_KEEP_PARAMS", 0x10},   {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
-                                                {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40}};
+constinit const Name<std::uint64_t> scheduler_flags[7] = {
+    {"SCHED_FLAG_RESET_ON_FORK", 0x01}, {"SCHED_FLAG_RECLAIM", 0x02},     {"SCHED_FLAG_DL_OVERRUN", 0x04},
+    {"SCHED_FLAG_KEEP_POLICY", 0x08},   {"SCHED_FLAG_KEEP_PARAMS", 0x10}, {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20},
+    {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40}};
 
-const Name<int> io_priority_classes[3] = {{"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}};
+constinit const Name<int> io_priority_classes[3] = {
+    {"IOPRIO_CLASS_RT", 1}, {"IOPRIO_CLASS_BE", 2}, {"IOPRIO_CLASS_IDLE", 3}};
 
-const Name<int> memory_policy_modes[7] = {{"MPOL_DEFAULT", MPOL_DEFAULT},
-                                          {"MPOL_PREFERRED", MPOL_PREFERRED},
-                                          {"MPOL_BIND", MPOL_BIND},
-                                          {"MPOL_INTERLEAVE", MPOL_INTERLEAVE},
-                                          {"MPOL_LOCAL", MPOL_LOCAL},
-                                          {"MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY},
-                                          {"MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE_VALUE}};
+constinit const Name<int> memory_policy_modes[7] = {{"MPOL_DEFAULT", MPOL_DEFAULT},
+                                                    {"MPOL_PREFERRED", MPOL_PREFERRED},
+                                                    {"MPOL_BIND", MPOL_BIND},
+                                                    {"MPOL_INTERLEAVE", MPOL_INTERLEAVE},
+                                                    {"MPOL_LOCAL", MPOL_LOCAL},
+                                                    {"MPOL_PREFERRED_MANY", MPOL_PREFERRED_MANY},
+                                                    {"MPOL_WEIGHTED_INTERLEAVE", MPOL_WEIGHTED_INTERLEAVE_VALUE}};
 
-const Name<int> memory_policy_flags[3] = {{"MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING},
-                                          {"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
-                                          {"MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES}};
+constinit const Name<int> memory_policy_flags[3] = {{"MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING},
+                                                    {"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
+                                                    {"MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES}};
 
 void set_rlimit(int type, std::uint64_t soft, std::uint64_t hard) {
     const struct { std::uint64_t current, maximum; } limit{soft, hard};
