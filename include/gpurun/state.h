@@ -57,6 +57,12 @@ struct LockedRecord {
     sys::Fd lock;
 };
 
+/// A record and the config behind it.
+struct Stored {
+    Record record;
+    std::string config;
+};
+
 /// All containers below one root directory.
 class Store {
  public:
@@ -80,6 +86,8 @@ class Store {
     LockedRecord load_locked(const std::string& id) const;
     std::optional<LockedRecord> try_load_locked(const std::string& id) const;
     std::string load_config(const std::string& id) const;
+    /// Both at once. Throws Error("container does not exist").
+    Stored load_all(const std::string& id) const;
     /// Removes record and socket; what is absent is fine.
     void remove(const Record& record) noexcept;
     std::vector<std::string> ids() const;

@@ -75,11 +75,8 @@ void check_status(spec::Status status, bool ignore_paused) {
     if (status == spec::Status::paused && !ignore_paused) throw Error("cannot exec in a paused container");
 }
 
-engine::Started start_process(const ExecOptions& options, const state::Record& record, spec::Process& process,
-                              const spec::Spec& container) {
-    const sys::Fd target = sys::try_pidfd_open(static_cast<pid_t>(record.pid));
-    // Opened first, checked after: the pid can't be another's any more.
-    if (!target || !state::is_alive(record)) throw Error("cannot exec in a stopped container");
+engine::Started start_process(const ExecOptions& options, const state::Record& record, sys::FdRef init,
+                              spec::Process& process, const spec::Spec& container) {
     sys::Fd console_socket;
     if (!options.console_socket.empty()) console_socket = sys::connect_to(options.console_socket, SOCK_STREAM);
     std::vector<std::string> listen_env;
@@ -99,7 +96,7 @@ engine::Started start_process(const ExecOptions& options, const state::Record& r
                           .state = state::to_state(record, spec::Status::running),
                           .seccomp = container.linux && container.linux->seccomp ? &*container.linux->seccomp : nullptr,
                           .console_socket = console_socket,
-                          .target = target,
+                          .target = init,
                           .target_pid = static_cast<int>(record.pid)};
     const auto plan = plan::build_exec(container, process, host, plan_options);
     Undo undo;
@@ -112,20 +109,23 @@ engine::Started start_process(const ExecOptions& options, const state::Record& r
 
 int exec(const Context& context, const ExecOptions& options) {
     state::Store store(context.root);
-    const auto record = store.load(options.id);
+    const auto [record, config] = store.load_all(options.id);
+    const sys::Fd init = sys::try_pidfd_open(static_cast<pid_t>(record.pid));
+    // Opened first, checked after: the pid can't be another's any more.
     check_status(current_status(store, record), options.ignore_paused);
-    const auto container = spec::parse(store.load_config(options.id), "the container's config");
+    if (!init) throw Error("cannot exec in a stopped container");
+    const auto container = spec::parse(config, "the container's config");
     auto process = process_of(options, container);
     if (process.terminal && options.detach && options.console_socket.empty())
         throw Error("cannot allocate tty if runc will detach without setting console socket");
     if (!process.terminal && !options.console_socket.empty())
         throw Error("cannot use console socket if runc will not detach or allocate tty");
     if (options.detach) {
-        start_process(options, record, process, container);
+        start_process(options, record, init, process, container);
         return 0;
     }
     Foreground foreground;
-    auto started = start_process(options, record, process, container);
+    auto started = start_process(options, record, init, process, container);
     return foreground.attend(started);
 }
 

@@ -11,9 +11,18 @@
 #include <cstring>
 
 namespace gpurun::engine {
+namespace {
+
+// There is one such thread. A mapping for its stack would cost more than what it does with it.
+alignas(64) char thread_stack[128 << 10];
+
+}  // namespace
 
 NewNetwork::NewNetwork(sys::FdRef proc) : proc_(proc) {
-    if (const int failure = ::pthread_create(&thread_, nullptr, run, this)) {
+    pthread_attr_t attributes;
+    ::pthread_attr_init(&attributes);
+    ::pthread_attr_setstack(&attributes, thread_stack, sizeof thread_stack);
+    if (const int failure = ::pthread_create(&thread_, &attributes, run, this)) {
         ended_ = true;
         throw Error(failure, "start a thread");
     }

@@ -44,6 +44,7 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
     if (!options.pid_file.empty()) plan.host.push_back(step::WritePidFile{options.pid_file});
 
     auto& lane = plan.container;
+    lane.reserve(24);
     const auto affinity = process.exec_cpu_affinity.value_or(spec::CpuAffinity{});
     if (!affinity.initial.empty()) lane.push_back(step::SetCpuAffinity{affinity.initial});
     if (options.has_cgroup) lane.push_back(step::EnterCgroup{options.cgroup_path});

@@ -207,6 +207,21 @@ std::string Store::load_config(const std::string& id) const {
     return text.substr(std::min(text.size(), text.find('\n') + 1));
 }
 
+Stored Store::load_all(const std::string& id) const {
+    check_id(id);
+    const sys::Fd root = directory();
+    const sys::Fd file = sys::try_open_at(root, file_name(id), O_RDONLY | O_NOFOLLOW);
+    if (!file) throw not_opened(errno, id, root_);
+    const std::string name = root_ + "/" + file_name(id);
+    std::string text = sys::read_all(file, name);
+    const auto end = text.find('\n');
+    if (end == std::string::npos) throw Error(name + " is cut short");
+    auto record = json::read<Record>(name, std::string_view(text).substr(0, end));
+    record.owner = sys::stat_fd(file).st_uid;
+    text.erase(0, end + 1);
+    return {std::move(record), std::move(text)};
+}
+
 void Store::remove(const Record& record) noexcept {
     const sys::Fd root = sys::try_open(root_, O_PATH | O_DIRECTORY);
     if (!root) return;

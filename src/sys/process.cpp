@@ -84,10 +84,9 @@ std::optional<ProcessFacts> process_facts(pid_t pid) noexcept {
 }
 
 bool in_initial_user_namespace() {
-    const auto map = try_read_file("/proc/self/uid_map", 4096);
-    if (!map) return true;  // A kernel without user namespaces.
-    const auto fields = words(*map);
-    return fields.size() == 3 && fields[0] == "0" && fields[1] == "0" && fields[2] == "4294967295";
+    const auto own = try_read_link(FdRef(AT_FDCWD), "/proc/self/ns/user");
+    if (!own) return errno == ENOENT;    // A kernel without user namespaces.
+    return *own == "user:[4026531837]";  // USER_NS_INIT_INO of newer <linux/nsfs.h>
 }
 
 void close_on_exec_from(int first) {
