@@ -49,21 +49,6 @@ void set_all(pid_t pid) {
     }
 }
 
-void let_go(pid_t pid) {
-    int status = 0;
-    kill(pid, SIGSTOP);
-    while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
-        if (WSTOPSIG(status) != SIGSTOP) {
-            ptrace(PTRACE_CONT, pid, nullptr, 0);
-            continue;
-        }
-        const Memory memory(pid);
-        for (const auto& [address, original] : functions) memory.set(address, original);
-        ptrace(PTRACE_DETACH, pid, nullptr, 0);
-        return;
-    }
-}
-
 // The function whose breakpoint stopped the process, which goes on in it; 0: something else stopped it.
 unsigned long reached(pid_t pid) {
     user_regs_struct registers{};
@@ -74,6 +59,22 @@ unsigned long reached(pid_t pid) {
     registers.rip = found->first;
     ptrace(PTRACE_SETREGS, pid, nullptr, &registers);
     return found->first;
+}
+
+void let_go(pid_t pid) {
+    int status = 0;
+    kill(pid, SIGSTOP);
+    while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
+        if (WSTOPSIG(status) != SIGSTOP) {
+            if (WSTOPSIG(status) == SIGTRAP) reached(pid);
+            ptrace(PTRACE_CONT, pid, nullptr, 0);
+            continue;
+        }
+        const Memory memory(pid);
+        for (const auto& [address, original] : functions) memory.set(address, original);
+        ptrace(PTRACE_DETACH, pid, nullptr, 0);
+        return;
+    }
 }
 
 std::vector<unsigned long> trace(pid_t command, int& ended) {
