@@ -1,6 +1,7 @@
 #pragma once
 
 #include <gpurun/cgroup.h>
+#include <gpurun/fd.h>
 #include <gpurun/plan.h>
 #include <gpurun/spec.h>
 #include <gpurun/state.h>
@@ -60,8 +61,10 @@ void create(const Context& context, const CreateOptions& options);
 /// Returns the program's exit status, 128 + signal when it was killed; 0 when detached.
 int run(const Context& context, const RunOptions& options);
 /// Lets the program of a created container go. Waits for its execution where hooks of start or a seccomp agent need it;
-/// otherwise a program that can't be executed says so on the container's stderr and ends it with status 1.
-void start(const Context& context, const std::string& id);
+/// otherwise a program that can't be executed says so on the container's stderr and ends it with status 1. What holds
+/// the program back until it is closed, for which the end of this process does as well; empty when the program is on
+/// its way.
+sys::Fd start(const Context& context, const std::string& id);
 /// The exit status as with run.
 int exec(const Context& context, const ExecOptions& options);
 

@@ -50,7 +50,8 @@ int run(const container::Context& context, const Arguments& arguments) {
 }
 
 int start(const container::Context& context, const Arguments& arguments) {
-    container::start(context, arguments.positionals.at(0));
+    // Closed by the end of this process, which wakes its caller next: else the program may take that one's CPU first.
+    static_cast<void>(container::start(context, arguments.positionals.at(0)).release());
     return 0;
 }
 

@@ -41,14 +41,14 @@ Error not_created(spec::Status status) {
 
 }  // namespace
 
-void start(const Context& context, const std::string& id) {
+sys::Fd start(const Context& context, const std::string& id) {
     state::Store store(context.root);
     auto [record, lock] = store.load_locked(id);
     const auto status = state::status_of(store, record);
     if (status == spec::Status::running) throw Error("cannot start an already running container");
     if (status != spec::Status::created) throw not_created(status);
     const sys::Fd directory = store.directory();
-    const sys::Fd socket = sys::try_connect_in(directory, record.socket);
+    sys::Fd socket = sys::try_connect_in(directory, record.socket);
     if (!socket) throw Error(errno, "connect to the container's init");
     NotifyProxy notify;
     if (record.has_notify_socket && !notify_socket().empty()) notify = NotifyProxy(store.notify_directory(record.id));
@@ -63,12 +63,15 @@ void start(const Context& context, const std::string& id) {
         throw;
     }
     lock.reset();
+    if (!record.has_poststart && !notify.descriptor()) return record.awaits_exec ? sys::Fd() : std::move(socket);
+    socket.reset();
     if (record.has_poststart)
         run_poststart(context, record, *spec::parse(store.load_config(id), "the container's config").hooks);
     if (notify.descriptor()) {
         const int pid = static_cast<int>(record.pid);
         notify.await_ready(sys::try_pidfd_open(pid), pid);
     }
+    return {};
 }
 
 }  // namespace gpurun::container

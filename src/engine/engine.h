@@ -49,8 +49,8 @@ struct SeccompAgent {
 };
 
 /// `start`: lets process \a pid behind \a socket go on. With \a await_exec waits until its program has been executed
-/// and throws what it reports; without, it tells on its own stderr why its program can't be executed. \a agent gives
-/// its seccomp agent and is asked only when its filter notifies.
+/// and throws what it reports; without, it goes on once \a socket is closed and tells on its own stderr why its program
+/// can't be executed. \a agent gives its seccomp agent and is asked only when its filter notifies.
 void release(sys::FdRef socket, int pid, bool await_exec, const std::function<SeccompAgent()>& agent);
 
 /// `/proc` of the host, verified, as every write below it needs it. Throws Error.

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <gpurun/error.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "engine/exec_failure.h"
 #include "sys/passwd.h"
 #include "sys/process.h"
+#include "sys/socket.h"
 
 namespace gpurun::engine {
 namespace {
@@ -89,7 +91,11 @@ void await_start(ContainerSide& side) {
     while ((connection = ::accept4(side.start_listener.get(), nullptr, nullptr, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED) throw Error(errno, "accept");
     side.channel = sys::Fd(connection);
-    if (await(side.channel, plan::Barrier::start) == 0) side.channel.reset();
+    if (await(side.channel, plan::Barrier::start) == 0) {
+        sys::receive_message(side.channel);  // the end of the file
+        side.channel.reset();
+        ::sched_yield();  // to the caller of `start`, which was woken just now
+    }
     handle_ending_signals(SIG_DFL);
 }
 
