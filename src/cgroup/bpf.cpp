@@ -1,13 +1,17 @@
 #include "cgroup/bpf.h"
 
+#include <fcntl.h>
 #include <gpurun/error.h>
 #include <linux/bpf.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <optional>
 #include <string_view>
 
 #include "base/log.h"
@@ -46,6 +50,81 @@ sys::Fd load(const std::vector<std::uint64_t>& code) {
     return program;
 }
 
+std::optional<bpf_prog_info> info_of(sys::FdRef program) {
+    bpf_prog_info info{};
+    bpf_attr ask{};
+    ask.info.bpf_fd = number(program);
+    ask.info.info_len = sizeof info;
+    ask.info.info = reinterpret_cast<std::uint64_t>(&info);
+    if (bpf(BPF_OBJ_GET_INFO_BY_FD, ask) != 0) return std::nullopt;
+    return info;
+}
+
+bool is_ours(const std::optional<bpf_prog_info>& info) {
+    return info && info->type == BPF_PROG_TYPE_CGROUP_DEVICE && std::string_view(info->name) == program_name;
+}
+
+sys::Fd try_open_program(std::uint32_t id) {
+    bpf_attr open{};
+    open.prog_id = id;
+    return sys::Fd(static_cast<int>(bpf(BPF_PROG_GET_FD_BY_ID, open)));
+}
+
+// Most containers have the same rules, and the kernel takes longer to check and translate a program (0.13 ms) than to
+// make the cgroup. So it is kept which program was loaded for which code, and while a cgroup holds it, which is until
+// some milliseconds after its end, another one shares it. The tag is the kernel's hash of the code.
+struct Kept {
+    std::uint32_t id;
+    std::uint8_t tag[BPF_TAG_SIZE];
+};
+constexpr const char* kept_folder = "/run/gpurun-devices";
+constexpr unsigned most_kept = 16;
+
+class KeptProgram {
+ public:
+    explicit KeptProgram(const std::vector<std::uint64_t>& code)
+        : code_(reinterpret_cast<const char*>(code.data()), code.size() * sizeof code.front()),
+          path_(format("{}/{}", kept_folder, std::hash<std::string_view>()(code_) % most_kept)) {}
+
+    sys::Fd find() {
+        const auto text = sys::try_read_file(path_, 1u << 20);
+        if (!text || text->size() < sizeof(Kept) || std::string_view(*text).substr(sizeof(Kept)) != code_) return {};
+        known_ = true;
+        Kept kept{};
+        std::memcpy(&kept, text->data(), sizeof kept);
+        sys::Fd program = try_open_program(kept.id);
+        if (!program) return program;
+        const auto info = info_of(program);
+        if (!is_ours(info) || !std::equal(kept.tag, kept.tag + sizeof kept.tag, info->tag)) program.reset();
+        return program;
+    }
+
+    void keep(sys::FdRef program) const {
+        const auto info = info_of(program);
+        if (!info) return;
+        Kept kept{.id = info->id, .tag = {}};
+        std::copy(info->tag, info->tag + sizeof kept.tag, kept.tag);
+        const std::string head(reinterpret_cast<const char*>(&kept), sizeof kept);
+        if (known_) {
+            // Never the tag: the file may be about other code by now, whose tag then tells that this is not its
+            // program.
+            sys::try_write_file_at(sys::FdRef(AT_FDCWD), path_, std::string_view(head).substr(0, sizeof kept.id));
+            return;
+        }
+        try {
+            sys::make_directories(kept_folder, 0700);
+            sys::replace_file_at(sys::FdRef(AT_FDCWD), path_, head + std::string(code_), 0600);
+        } catch (const Error& error) {
+            log::debug("device filter: {}", error.text());
+        }
+    }
+
+ private:
+    std::string_view code_;
+    std::string path_;
+    bool known_ = false;  // The file is about this code: only the program is another.
+};
+
 struct Program {
     sys::Fd fd;
     bool ours = false;
@@ -61,16 +140,9 @@ std::vector<Program> attached_programs(sys::FdRef directory) {
     if (bpf(BPF_PROG_QUERY, query) != 0) throw Error(errno, "bpf(BPF_PROG_QUERY) of the container's cgroup");
     std::vector<Program> programs;
     for (std::uint32_t at = 0; at < query.query.prog_cnt; ++at) {
-        bpf_attr open{};
-        open.prog_id = ids[at];
-        Program program{.fd = sys::Fd(static_cast<int>(bpf(BPF_PROG_GET_FD_BY_ID, open)))};
+        Program program{.fd = try_open_program(ids[at])};
         if (!program.fd) continue;
-        bpf_prog_info info{};
-        bpf_attr ask{};
-        ask.info.bpf_fd = number(program.fd);
-        ask.info.info_len = sizeof info;
-        ask.info.info = reinterpret_cast<std::uint64_t>(&info);
-        program.ours = bpf(BPF_OBJ_GET_INFO_BY_FD, ask) == 0 && std::string_view(info.name) == program_name;
+        program.ours = is_ours(info_of(program.fd));
         programs.push_back(std::move(program));
     }
     return programs;
@@ -103,7 +175,11 @@ void attach(sys::FdRef directory, sys::FdRef program, const Program* old) {
 void set_device_program(sys::FdRef directory, const std::vector<DeviceMatch>& rules, Attached attached) {
     const bool everything = rules.size() == 1 && rules.front().allow && rules.front().is_everything();
     if (everything && attached == Attached::nothing) return;
-    const sys::Fd program = load(device_program(rules));
+    const auto code = device_program(rules);
+    KeptProgram kept(code);
+    sys::Fd program = kept.find();
+    const bool shared = static_cast<bool>(program);
+    if (!shared) program = load(code);
     if (!program) {
         const int failure = errno;
         if (failure == EPERM && !is_host_root())
@@ -116,6 +192,7 @@ void set_device_program(sys::FdRef directory, const std::vector<DeviceMatch>& ru
         if (one.ours) ours = &one;
     if (everything && ours == nullptr) return;
     attach(directory, program, ours);
+    if (!shared) kept.keep(program);
 }
 
 }  // namespace gpurun::cgroup

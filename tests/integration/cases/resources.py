@@ -1,8 +1,9 @@
 """Cgroups: limits from config.json and update hold, devices are guarded, nothing remains."""
 import json
 import os
+import pathlib
 
-from harness import environment
+from harness import bpf, environment
 from harness.cases import case, controller
 from harness.checks import contains, equal, eventually, fails, succeeds
 
@@ -278,6 +279,48 @@ def _(t):
     result = c.run()
     contains(result.out, "readable")
     contains(result.err, "Operation not permitted")
+
+
+# Other cases' containers have other rules, so that they don't interfere.
+def with_rule_of_its_own(t, minor):
+    c = t.container("sleep", "100")
+    c.linux["resources"]["devices"].append({"allow": True, "type": "c", "major": 240, "minor": minor, "access": "r"})
+    return c
+
+
+def device_program(c):
+    programs = bpf.device_programs(environment.cgroup_of(c.pid(), ""))
+    equal(len(programs), 1, "device programs")
+    return programs[0]
+
+
+@case("containers with the same device rules share a program, which an update of one leaves to the others", feature="devices", modes=("v2",),
+      runc="loads one for each")
+def _(t):
+    first, second = (with_rule_of_its_own(t, 7).started() for _ in range(2))
+    equal(device_program(second), device_program(first), "the second one's program")
+    if device_program(with_rule_of_its_own(t, 8).started()) == device_program(first):
+        raise AssertionError("other rules, the same program")
+    wider = [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}]
+    kept = device_program(first)
+    succeeds(t.call("update", "--resources", "-", second.id, stdin=json.dumps({"devices": wider})))
+    equal(device_program(first), kept, "the first one's program after the second one's update")
+    if device_program(second) == device_program(first):
+        raise AssertionError("the updated container still has the other one's program")
+
+
+@case("a kept device program that is about other rules is not used", feature="devices", modes=("v2",), runc="keeps none")
+def _(t):
+    first, other = with_rule_of_its_own(t, 17).started(), with_rule_of_its_own(t, 18).started()
+    wanted, wrong = (device_program(c).to_bytes(4, "little") for c in (first, other))
+    kept = [path for path in pathlib.Path("/run/gpurun-devices").iterdir() if path.read_bytes().startswith(wanted)]
+    equal(len(kept), 1, "files about the first one's program")
+    with open(kept[0], "r+b") as file:
+        file.write(wrong)
+    second = with_rule_of_its_own(t, 17).started()
+    if device_program(second) == device_program(other):
+        raise AssertionError("the second container has another one's program")
+    equal(kept[0].read_bytes()[:4], device_program(second).to_bytes(4, "little"), "what is kept now")
 
 
 @case("unified settings are written as they are", feature="unified", modes=("v2",), needs=[controller("hugetlb")])
