@@ -306,6 +306,9 @@ struct Options {
 /// shows here (an unconvertible resource, an invalid seccomp profile). Pure.
 Plan build_create(const spec::Spec& spec, const Host& host, const Options& options, const gpu::RootfsEdits& edits);
 
+/// Whether that plan has step::MakeNetwork, which may begin before there is a plan.
+bool makes_network(const spec::Linux& linux);
+
 /// A further process in a container. \a container is the container's config, \a process what to run. Pure.
 Plan build_exec(const spec::Spec& container, const spec::Process& process, const Host& host, const Options& options);
 

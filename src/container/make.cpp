@@ -10,11 +10,13 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <optional>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "container/annotations.h"
 #include "container/facts.h"
+#include "engine/network.h"
 #include "sys/file.h"
 #include "sys/socket.h"
 
@@ -165,6 +167,8 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
     const bool run = mode != Mode::create;
     Prepared prepared = prepare(context, options, run, "/");
     check_terminal(prepared.spec, options, mode == Mode::run_attached);
+    std::optional<engine::NewNetwork> network;
+    if (plan::makes_network(*prepared.spec.linux)) network.emplace(engine::open_proc());
     Made made{.record = new_record(prepared, run)};
     auto& record = made.record;
     const auto manager = cgroup::manager(prepared.host.cgroup);
@@ -186,7 +190,8 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
                           .state = state::to_state(record, spec::Status::creating),
                           .seccomp = prepared.spec.linux->seccomp ? &*prepared.spec.linux->seccomp : nullptr,
                           .console_socket = console_socket,
-                          .start_listener = listener};
+                          .start_listener = listener,
+                          .network = network ? &*network : nullptr};
     side.on_cloned = [&](int pid) {
         note_process(record, pid);
         record.cgroup = manager->location();

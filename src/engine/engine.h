@@ -15,6 +15,8 @@
 /// Carries plans out: the host's lane in this process, the container's lane in the process that step::Clone makes.
 namespace gpurun::engine {
 
+class NewNetwork;
+
 /// What the host's lane needs beside the plan. Borrowed things outlive the call.
 struct HostSide {
     const plan::Options* options = nullptr;
@@ -22,9 +24,10 @@ struct HostSide {
     spec::State state;                       ///< For hooks; pid and status are filled in.
     const spec::Seccomp* seccomp = nullptr;  ///< linux.seccomp, for its agent.
     sys::FdRef console_socket{};
-    sys::FdRef start_listener{};  ///< Handed to the container process.
-    sys::FdRef target{};          ///< exec: pidfd of the container's init.
-    int target_pid = 0;           ///< exec: its pid, for the process's cgroup when it moved.
+    sys::FdRef start_listener{};    ///< Handed to the container process.
+    NewNetwork* network = nullptr;  ///< What step::MakeNetwork is about; begun before, since it takes longest.
+    sys::FdRef target{};            ///< exec: pidfd of the container's init.
+    int target_pid = 0;             ///< exec: its pid, for the process's cgroup when it moved.
     /// Called once the container process exists: the record learns its pid.
     std::function<void(int pid)> on_cloned;
     /// Called with the resctrl group that was made.

@@ -35,7 +35,6 @@ struct Lane {
     Started started{};
     sys::Fd channel{}, far_channel{};
     sys::Fd proc{};
-    std::optional<NewNetwork> network{};
     HookOutput hook_output{};
     OpenNamespaces namespaces{};
     std::map<std::string, sys::Fd> made_mounts{};
@@ -62,8 +61,10 @@ struct Lane {
     void operator()(const step::LimitCgroup& s) { side.cgroup->apply(s.writes); }
     void operator()(const step::LimitDevices& s) { side.cgroup->set_devices(s.rules); }
     void operator()(const step::OwnCgroup& s) { side.cgroup->hand_over(s.uid); }
-    void operator()(const step::MakeNetwork&) { network.emplace(proc); }
-    void operator()(const step::HandOverNetwork&) { hand_over(channel, network->take()); }
+    void operator()(const step::MakeNetwork&) {
+        if (side.network == nullptr) throw Error("nobody has begun to make the network namespace");
+    }
+    void operator()(const step::HandOverNetwork&) { hand_over(channel, side.network->take()); }
     void operator()(const step::OpenNamespaces& s) {
         for (const auto& ns : s.namespaces) {
             sys::Fd fd = sys::try_open(ns.path, O_RDONLY);
@@ -174,7 +175,7 @@ void Lane::clone(const step::Clone& s) {
                          .joined = &namespaces,
                          .proc = proc,
                          .oom_score = s.oom_score ? &*s.oom_score : nullptr};
-    if (network) network->await_running();
+    if (side.network != nullptr) side.network->await_running();
     try {
         started.child = launch(request);
     } catch (const Error& error) {

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace gpurun::engine {
 namespace {
@@ -18,7 +19,7 @@ alignas(64) char thread_stack[128 << 10];
 
 }  // namespace
 
-NewNetwork::NewNetwork(sys::FdRef proc) : proc_(proc) {
+NewNetwork::NewNetwork(sys::Fd proc) : proc_(std::move(proc)) {
     pthread_attr_t attributes;
     ::pthread_attr_init(&attributes);
     ::pthread_attr_setstack(&attributes, thread_stack, sizeof thread_stack);

@@ -15,8 +15,8 @@ namespace gpurun::engine {
 /// calls.
 class NewNetwork {
  public:
-    /// Starts the thread. \a proc is the host's /proc and outlives it. Throws Error.
-    explicit NewNetwork(sys::FdRef proc);
+    /// Starts the thread. \a proc is the host's /proc. Throws Error.
+    explicit NewNetwork(sys::Fd proc);
     NewNetwork(const NewNetwork&) = delete;
     NewNetwork& operator=(const NewNetwork&) = delete;
     ~NewNetwork() { end(); }
@@ -36,7 +36,7 @@ class NewNetwork {
     void await(Stage stage) noexcept;
     void end() noexcept;
 
-    sys::FdRef proc_;
+    sys::Fd proc_;
     pthread_t thread_{};
     bool ended_ = false;
     std::atomic<Stage> stage_{Stage::starting};

@@ -248,6 +248,8 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
 
 }  // namespace
 
+bool makes_network(const spec::Linux& linux) { return sort_namespaces(linux).network_ahead; }
+
 Plan build_create(const spec::Spec& spec, const Host& host, const Options& options, const gpu::RootfsEdits& edits) {
     const auto namespaces = sort_namespaces(*spec.linux);
     auto container = container_lane(spec, host, options, namespaces, edits);
