@@ -64,7 +64,7 @@ struct LimitDevices {
 struct OwnCgroup {
     std::uint32_t uid = 0;  ///< Of the host.
 };
-/// Makes the container's network namespace, with its loopback up, in a thread while both lanes go on.
+/// Makes the container's network namespace, with its loopback up, in a thread while both lanes go on; begun before.
 struct MakeNetwork {};
 /// Waits for what MakeNetwork makes and gives it to the container process, which awaits it in EnterNetwork.
 struct HandOverNetwork {};

@@ -87,7 +87,7 @@ class Store {
     std::optional<LockedRecord> try_load_locked(const std::string& id) const;
     std::string load_config(const std::string& id) const;
     /// Both at once. Throws Error("container does not exist").
-    Stored load_all(const std::string& id) const;
+    Stored load_with_config(const std::string& id) const;
     /// Removes record and socket; what is absent is fine.
     void remove(const Record& record) noexcept;
     std::vector<std::string> ids() const;

@@ -125,6 +125,16 @@ class KeptProgram {
     bool known_ = false;  // The file is about this code: only the program is another.
 };
 
+// Empty with errno set when the kernel refuses the program.
+sys::Fd find_or_load(const std::vector<std::uint64_t>& code) {
+    KeptProgram kept(code);
+    sys::Fd program = kept.find();
+    if (program) return program;
+    program = load(code);
+    if (program) kept.keep(program);
+    return program;
+}
+
 struct Program {
     sys::Fd fd;
     bool ours = false;
@@ -175,11 +185,7 @@ void attach(sys::FdRef directory, sys::FdRef program, const Program* old) {
 void set_device_program(sys::FdRef directory, const std::vector<DeviceMatch>& rules, Attached attached) {
     const bool everything = rules.size() == 1 && rules.front().allow && rules.front().is_everything();
     if (everything && attached == Attached::nothing) return;
-    const auto code = device_program(rules);
-    KeptProgram kept(code);
-    sys::Fd program = kept.find();
-    const bool shared = static_cast<bool>(program);
-    if (!shared) program = load(code);
+    const sys::Fd program = find_or_load(device_program(rules));
     if (!program) {
         const int failure = errno;
         if (failure == EPERM && !is_host_root())
@@ -192,7 +198,6 @@ void set_device_program(sys::FdRef directory, const std::vector<DeviceMatch>& ru
         if (one.ours) ours = &one;
     if (everything && ours == nullptr) return;
     attach(directory, program, ours);
-    if (!shared) kept.keep(program);
 }
 
 }  // namespace gpurun::cgroup

@@ -109,7 +109,7 @@ engine::Started start_process(const ExecOptions& options, const state::Record& r
 
 int exec(const Context& context, const ExecOptions& options) {
     state::Store store(context.root);
-    const auto [record, config] = store.load_all(options.id);
+    const auto [record, config] = store.load_with_config(options.id);
     const sys::Fd init = sys::try_pidfd_open(static_cast<pid_t>(record.pid));
     // Opened first, checked after: the pid can't be another's any more.
     check_status(current_status(store, record), options.ignore_paused);

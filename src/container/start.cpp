@@ -63,15 +63,14 @@ sys::Fd start(const Context& context, const std::string& id) {
         throw;
     }
     lock.reset();
-    if (!record.has_poststart && !notify.descriptor()) return record.awaits_exec ? sys::Fd() : std::move(socket);
-    socket.reset();
+    if (record.awaits_exec || notify.descriptor()) socket.reset();  // What comes next is about the running program.
     if (record.has_poststart)
         run_poststart(context, record, *spec::parse(store.load_config(id), "the container's config").hooks);
     if (notify.descriptor()) {
         const int pid = static_cast<int>(record.pid);
         notify.await_ready(sys::try_pidfd_open(pid), pid);
     }
-    return {};
+    return socket;
 }
 
 }  // namespace gpurun::container

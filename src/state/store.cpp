@@ -76,6 +76,19 @@ std::string read_line(sys::FdRef file, const std::string& name) {
     }
 }
 
+// Throws when there is no record, too.
+sys::Fd open_record(sys::FdRef directory, const std::string& id, const std::string& root) {
+    sys::Fd file = sys::try_open_at(directory, file_name(id), O_RDONLY | O_NOFOLLOW);
+    if (!file) throw not_opened(errno, id, root);
+    return file;
+}
+
+Record parse_record(sys::FdRef file, const std::string& name, std::string_view line) {
+    auto record = json::read<Record>(name, line);
+    record.owner = sys::stat_fd(file).st_uid;
+    return record;
+}
+
 // What to do where an ordinary user may not write.
 const char* hint(int failure) {
     return failure == EACCES && ::geteuid() != 0 ? " (without root, set XDG_RUNTIME_DIR or give --root)" : "";
@@ -187,9 +200,7 @@ std::optional<Record> Store::try_load(const std::string& id) const {
         throw not_opened(errno, id, root_);
     }
     const std::string name = root_ + "/" + file_name(id);
-    auto record = json::read<Record>(name, read_line(file, name));
-    record.owner = sys::stat_fd(file).st_uid;
-    return record;
+    return parse_record(file, name, read_line(file, name));
 }
 
 Record Store::load(const std::string& id) const {
@@ -200,24 +211,19 @@ Record Store::load(const std::string& id) const {
 }
 
 std::string Store::load_config(const std::string& id) const {
-    const sys::Fd root = directory();
-    const sys::Fd file = sys::try_open_at(root, file_name(id), O_RDONLY | O_NOFOLLOW);
-    if (!file) throw not_opened(errno, id, root_);
+    const sys::Fd file = open_record(directory(), id, root_);
     const std::string text = sys::read_all(file, file_name(id));
     return text.substr(std::min(text.size(), text.find('\n') + 1));
 }
 
-Stored Store::load_all(const std::string& id) const {
+Stored Store::load_with_config(const std::string& id) const {
     check_id(id);
-    const sys::Fd root = directory();
-    const sys::Fd file = sys::try_open_at(root, file_name(id), O_RDONLY | O_NOFOLLOW);
-    if (!file) throw not_opened(errno, id, root_);
+    const sys::Fd file = open_record(directory(), id, root_);
     const std::string name = root_ + "/" + file_name(id);
     std::string text = sys::read_all(file, name);
     const auto end = text.find('\n');
     if (end == std::string::npos) throw Error(name + " is cut short");
-    auto record = json::read<Record>(name, std::string_view(text).substr(0, end));
-    record.owner = sys::stat_fd(file).st_uid;
+    auto record = parse_record(file, name, std::string_view(text).substr(0, end));
     text.erase(0, end + 1);
     return {std::move(record), std::move(text)};
 }
@@ -249,8 +255,7 @@ std::optional<LockedRecord> Store::try_load_locked(const std::string& id) const 
     sys::Fd file = open_locked(directory(), id, root_);
     if (!file) return std::nullopt;
     const std::string name = root_ + "/" + file_name(id);
-    auto record = json::read<Record>(name, read_line(file, name));
-    record.owner = sys::stat_fd(file).st_uid;
+    auto record = parse_record(file, name, read_line(file, name));
     return LockedRecord{std::move(record), std::move(file)};
 }
 
