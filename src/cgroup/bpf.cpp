@@ -136,6 +136,7 @@ sys::Fd find_or_load(const std::vector<std::uint64_t>& code) {
 }
 
 struct Program {
+    std::uint32_t id = 0;
     sys::Fd fd;
     bool ours = false;
 };
@@ -150,7 +151,7 @@ std::vector<Program> attached_programs(sys::FdRef directory) {
     if (bpf(BPF_PROG_QUERY, query) != 0) throw Error(errno, "bpf(BPF_PROG_QUERY) of the container's cgroup");
     std::vector<Program> programs;
     for (std::uint32_t at = 0; at < query.query.prog_cnt; ++at) {
-        Program program{.fd = try_open_program(ids[at])};
+        Program program{.id = ids[at], .fd = try_open_program(ids[at])};
         if (!program.fd) continue;
         program.ours = is_ours(info_of(program.fd));
         programs.push_back(std::move(program));
@@ -197,6 +198,8 @@ void set_device_program(sys::FdRef directory, const std::vector<DeviceMatch>& ru
     for (const auto& one : programs)
         if (one.ours) ours = &one;
     if (everything && ours == nullptr) return;
+    // Shared, it may be the very one, and older kernels refuse to put a program in its own place.
+    if (const auto info = ours != nullptr ? info_of(program) : std::nullopt; info && info->id == ours->id) return;
     attach(directory, program, ours);
 }
 
