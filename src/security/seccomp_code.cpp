@@ -20,8 +20,8 @@ constexpr std::uint32_t no_such_call = SECCOMP_RET_ERRNO | ENOSYS;
 // What a range of numbers gets: an action, or argument rules.
 struct Outcome {
     std::uint32_t action = 0;
-    const Answer* rules = nullptr;
     bool wide = false;
+    const std::vector<Rule>* rules = nullptr;
 
     bool operator==(const Outcome& other) const {
         if (rules == nullptr || other.rules == nullptr) return rules == other.rules && action == other.action;
@@ -55,10 +55,10 @@ void append_architecture(Ranges& ranges, const ProfileRules& profile, const Arch
     const Architecture& architecture = architectures()[rules.architecture];
     const Outcome fallback{.action = profile.default_action};
     ranges.append(architecture.base, fallback);
-    for (const auto& [number, answer] : rules.answers) {
-        ranges.append(number, answer.rules.empty() ? Outcome{.action = answer.action}
-                                                   : Outcome{.rules = &answer, .wide = architecture.wide});
-        ranges.append(number + 1, fallback);
+    for (const auto& answer : rules.answers) {
+        ranges.append(answer.number, answer.rules ? Outcome{.wide = architecture.wide, .rules = answer.rules.get()}
+                                                  : Outcome{.action = answer.action});
+        ranges.append(answer.number + 1, fallback);
     }
     if (profile.stub && rules.newest) ranges.append(*rules.newest + 1, {.action = no_such_call});
 }
@@ -148,7 +148,7 @@ class Generator {
         if (outcome.rules == nullptr) return out_.ret(outcome.action);
         for (const auto& chain : chains_)
             if (chain.outcome == outcome) return chain.label;
-        const Label label = test_rules(outcome.rules->rules, outcome.wide);
+        const Label label = test_rules(*outcome.rules, outcome.wide);
         chains_.push_back({outcome, label});
         return label;
     }

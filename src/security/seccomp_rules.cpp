@@ -102,67 +102,81 @@ std::vector<Conditions> alternatives_of(const spec::SeccompSyscall& entry, const
     return each;
 }
 
-// A rule for one number, in the order of the profile. Small and trivially moved: Docker's profile makes a thousand of
-// them.
-struct Statement {
-    std::uint32_t number;
-    std::uint32_t order;
+// An entry of `syscalls`, and a name that it lists: a row of the table of system calls.
+struct Entry {
     std::uint32_t action;
-    const Conditions* conditions;  // Null: none.
+    std::vector<Conditions> alternatives;
+};
+struct Mention {
+    int row;
+    std::uint32_t entry;
 };
 
-// Collects one architecture's statements.
-class Collector {
+// What the entries mean on one architecture after the other. Docker's profile makes a thousand statements, so they are
+// small and their memory is used again.
+class Resolver {
  public:
-    explicit Collector(std::size_t architecture) : architecture_(architecture) {}
-
-    // A part of a multiplexer counts as the multiplexer.
-    void mention(int row) {
-        const Call call = call_on(row, architecture_);
-        const std::int32_t number = std::max(call.number, call.part != 0 ? multiplexer_of(call) : -1);
-        if (number >= 0) newest_ = std::max(newest_.value_or(0), static_cast<std::uint32_t>(number));
+    // Both must outlive this. What the default does anyway is no rule: it neither replaces nor shadows others.
+    Resolver(const std::vector<Entry>& entries, const std::vector<Mention>& mentions, std::uint32_t default_action)
+        : entries_(entries), mentions_(mentions), default_action_(default_action) {
+        statements_.reserve(mentions.size());
+        order_.reserve(mentions.size());
     }
 
-    // \a alternatives must live until `finish`.
-    void add(int row, const std::vector<Conditions>& alternatives, std::uint32_t action) {
-        const Call call = call_on(row, architecture_);
-        for (const auto& conditions : alternatives) {
-            if (call.number >= 0) add_statement(call.number, conditions.empty() ? nullptr : &conditions, action);
-            if (call.part == 0) continue;
-            const std::int32_t multiplexer = multiplexer_of(call);
-            if (multiplexer < 0) continue;
-            parts_.push_back(part_of(conditions, call.part % 100u));
-            add_statement(multiplexer, &parts_.back(), action);
-        }
-    }
-
-    ArchitectureRules finish() && {
-        std::sort(statements_.begin(), statements_.end(), [](const Statement& left, const Statement& right) {
-            return left.number != right.number ? left.number < right.number : left.order < right.order;
-        });
-        ArchitectureRules rules{.architecture = architecture_, .answers = {}, .newest = newest_};
-        for (std::size_t first = 0; first < statements_.size();) {
-            std::size_t last = first;
-            while (last < statements_.size() && statements_[last].number == statements_[first].number) ++last;
-            rules.answers.push_back({statements_[first].number, answer_of(first, last)});
-            first = last;
-        }
+    ArchitectureRules resolve(std::size_t architecture) {
+        ArchitectureRules rules{.architecture = architecture, .answers = {}, .newest = {}};
+        state_all(rules);
+        answer_all(rules);
         return rules;
     }
 
  private:
-    // Negative on architectures without one.
-    std::int32_t multiplexer_of(const Call& call) const {
-        const Architecture& architecture = architectures()[architecture_];
-        return call.part < 200 ? architecture.socketcall : architecture.ipc;
+    struct Statement {
+        std::uint32_t action;
+        const Conditions* conditions;  // Null: none.
+    };
+
+    void state_all(ArchitectureRules& rules) {
+        statements_.clear();
+        order_.clear();
+        parts_.clear();
+        const Architecture& architecture = architectures()[rules.architecture];
+        for (const auto& [row, entry] : mentions_) {
+            const Call call = call_on(row, rules.architecture);
+            const std::int32_t multiplexer = call.part == 0    ? -1
+                                             : call.part < 200 ? architecture.socketcall
+                                                               : architecture.ipc;
+            // A part of a multiplexer counts as the multiplexer.
+            if (const std::int32_t number = std::max(call.number, multiplexer); number >= 0)
+                rules.newest = std::max(rules.newest.value_or(0), static_cast<std::uint32_t>(number));
+            const auto& [action, alternatives] = entries_[entry];
+            if (action == default_action_) continue;
+            for (const auto& conditions : alternatives) {
+                state(call.number, conditions.empty() ? nullptr : &conditions, action);
+                if (multiplexer >= 0)
+                    state(multiplexer, &parts_.emplace_back(part_of(conditions, call.part % 100u)), action);
+            }
+        }
     }
 
-    void add_statement(std::int32_t number, const Conditions* conditions, std::uint32_t action) {
-        statements_.push_back({.number = static_cast<std::uint32_t>(number),
-                               .order = static_cast<std::uint32_t>(statements_.size()),
-                               .action = action,
-                               .conditions = conditions});
+    void state(std::int32_t number, const Conditions* conditions, std::uint32_t action) {
+        if (number < 0) return;
+        order_.push_back(static_cast<std::uint64_t>(number) << 32 | statements_.size());
+        statements_.push_back({.action = action, .conditions = conditions});
     }
+
+    void answer_all(ArchitectureRules& rules) {
+        std::sort(order_.begin(), order_.end());
+        rules.answers.reserve(order_.size());
+        for (std::size_t first = 0; first < order_.size();) {
+            std::size_t last = first;
+            while (last < order_.size() && number_of(order_[last]) == number_of(order_[first])) ++last;
+            rules.answers.push_back(answer_of(first, last));
+            first = last;
+        }
+    }
+
+    static std::uint32_t number_of(std::uint64_t place) { return static_cast<std::uint32_t>(place >> 32); }
 
     // The multiplexer's first argument is the part; the call's own arguments lie in memory, where a filter can't look.
     // Conditions on the others are kept, as libseccomp does: what can't be checked must not be let through.
@@ -175,32 +189,35 @@ class Collector {
 
     // libseccomp's precedence: a rule without conditions replaces those with conditions before it and makes all after
     // it void.
-    Answer answer_of(std::size_t first, std::size_t last) {
-        Answer answer;
+    Answer answer_of(std::size_t first, std::size_t last) const {
+        const std::uint32_t number = number_of(order_[first]);
+        std::vector<Rule> rules;
         for (std::size_t i = first; i < last; ++i) {
-            const Statement& statement = statements_[i];
-            if (statement.conditions == nullptr) return {.rules = {}, .action = statement.action};
-            answer.rules.push_back({.conditions = *statement.conditions, .action = statement.action});
+            const Statement& statement = statements_[static_cast<std::uint32_t>(order_[i])];
+            if (statement.conditions == nullptr) return {.number = number, .action = statement.action, .rules = {}};
+            rules.push_back({.conditions = *statement.conditions, .action = statement.action});
         }
-        return answer;
+        return {.number = number, .rules = std::make_unique<const std::vector<Rule>>(std::move(rules))};
     }
 
-    std::size_t architecture_;
-    std::vector<Statement> statements_;
-    std::deque<Conditions> parts_;  // Stable addresses.
-    std::optional<std::uint32_t> newest_;
+    const std::vector<Entry>& entries_;
+    const std::vector<Mention>& mentions_;
+    std::uint32_t default_action_;
+    std::vector<Statement> statements_;  // In the order of the profile.
+    std::vector<std::uint64_t> order_;   // By number, then by the profile: a number above the index of a statement.
+    std::deque<Conditions> parts_;       // Stable addresses.
 };
 
 // The native architecture belongs to every filter, listed or not; what this kernel can't run needs no code.
-std::vector<Collector> collectors_for(const std::vector<std::string>& names) {
+std::vector<std::size_t> architectures_of(const std::vector<std::string>& names) {
     for (const auto& name : names)
         if (!is_architecture(name))
             throw Error(format("linux.seccomp.architectures: \"{}\" is not an architecture", name));
-    std::vector<Collector> collectors;
+    std::vector<std::size_t> indices;
     for (std::size_t i = 0; i < architectures().size(); ++i)
         if (i == 0 || std::find(names.begin(), names.end(), architectures()[i].name) != names.end())
-            collectors.emplace_back(i);
-    return collectors;
+            indices.push_back(i);
+    return indices;
 }
 
 bool lets_through(std::uint32_t action) {
@@ -225,8 +242,13 @@ ProfileRules resolve_profile(const spec::Seccomp& profile) {
         throw Error("linux.seccomp.defaultAction: SCMP_ACT_NOTIFY can't be the default");
     rules.stub = !lets_through(rules.default_action);
 
-    std::vector<Collector> collectors = collectors_for(profile.architectures);
-    std::deque<std::vector<Conditions>> pool;
+    const auto indices = architectures_of(profile.architectures);
+    std::vector<Entry> entries;
+    std::vector<Mention> mentions;
+    entries.reserve(profile.syscalls.size());
+    std::size_t names = 0;
+    for (const auto& entry : profile.syscalls) names += entry.names.size();
+    mentions.reserve(names);
     for (std::size_t i = 0; i < profile.syscalls.size(); ++i) {
         const auto& entry = profile.syscalls[i];
         const std::string place = format("linux.seccomp.syscalls[{}]", i);
@@ -236,18 +258,13 @@ ProfileRules resolve_profile(const spec::Seccomp& profile) {
             check_notify(entry, place);
             rules.notifies = true;
         }
-        const auto& alternatives = pool.emplace_back(alternatives_of(entry, place));
-        for (const auto& name : entry.names) {
-            const int row = find_syscall(name);
-            if (row < 0) continue;
-            for (auto& collector : collectors) {
-                collector.mention(row);
-                // What the default does anyway is no rule: it neither replaces nor shadows others.
-                if (action != rules.default_action) collector.add(row, alternatives, action);
-            }
-        }
+        entries.push_back({.action = action, .alternatives = alternatives_of(entry, place)});
+        for (const auto& name : entry.names)
+            if (const int row = find_syscall(name); row >= 0)
+                mentions.push_back({.row = row, .entry = static_cast<std::uint32_t>(i)});
     }
-    for (auto& collector : collectors) rules.architectures.push_back(std::move(collector).finish());
+    Resolver resolver(entries, mentions, rules.default_action);
+    for (const auto index : indices) rules.architectures.push_back(resolver.resolve(index));
     return rules;
 }
 

@@ -3,6 +3,7 @@
 #include <gpurun/spec.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,23 +31,17 @@ struct Rule {
     bool operator==(const Rule&) const = default;
 };
 
-/// The answer for one number: the action of the first rule that holds, else the profile's default; without rules
-/// `action`.
+/// What one number gets: the action of the first rule that holds, else the profile's default; without rules `action`.
 struct Answer {
-    std::vector<Rule> rules;
+    std::uint32_t number = 0;  ///< As in seccomp_data, so with x32's bit.
     std::uint32_t action = 0;
-    bool operator==(const Answer&) const = default;
-};
-
-struct NumberedAnswer {
-    std::uint32_t number;  ///< As in seccomp_data, so with x32's bit.
-    Answer answer;
+    std::unique_ptr<const std::vector<Rule>> rules;  ///< Null for most; Docker's profile has a thousand answers.
 };
 
 /// One architecture of the filter.
 struct ArchitectureRules {
-    std::size_t architecture = 0;         ///< In architectures().
-    std::vector<NumberedAnswer> answers;  ///< Ascending numbers, each once.
+    std::size_t architecture = 0;  ///< In architectures().
+    std::vector<Answer> answers;   ///< Ascending numbers, each once.
     std::optional<std::uint32_t>
         newest;  ///< The highest number the profile names; above it ENOSYS where `stub` is set.
 };

@@ -1,6 +1,7 @@
 #include "security/syscalls.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 #include "spec/seccomp_names.h"
@@ -17,8 +18,26 @@ struct Row {
 
 #include "syscall_table.inc"
 
-static_assert(std::is_sorted(std::begin(syscall_table), std::end(syscall_table),
-                             [](const auto& left, const auto& right) { return left.name < right.name; }));
+constexpr std::size_t slot_count = 2048;  // A power of two, at least twice the rows.
+static_assert(std::size(syscall_table) <= slot_count / 2);
+
+// FNV-1a.
+constexpr std::size_t slot_of(std::string_view name) {
+    std::uint32_t hash = 2166136261;
+    for (const char character : name) hash = (hash ^ static_cast<unsigned char>(character)) * 16777619;
+    return (hash ^ hash >> 16) % slot_count;
+}
+
+// A row's number plus one in the first free slot from its name's on; a profile looks up a thousand names.
+constexpr auto slots = [] {
+    std::array<std::uint16_t, slot_count> made{};
+    for (std::size_t row = 0; row < std::size(syscall_table); ++row) {
+        std::size_t slot = slot_of(syscall_table[row].name);
+        while (made[slot] != 0) slot = (slot + 1) % slot_count;
+        made[slot] = static_cast<std::uint16_t>(row + 1);
+    }
+    return made;
+}();
 
 }  // namespace
 
@@ -30,10 +49,9 @@ bool is_architecture(std::string_view name) noexcept {
 }
 
 int find_syscall(std::string_view name) noexcept {
-    const auto* const row =
-        std::lower_bound(std::begin(syscall_table), std::end(syscall_table), name,
-                         [](const auto& left, std::string_view right) { return left.name < right; });
-    return row == std::end(syscall_table) || row->name != name ? -1 : static_cast<int>(row - std::begin(syscall_table));
+    for (std::size_t slot = slot_of(name); slots[slot] != 0; slot = (slot + 1) % slot_count)
+        if (syscall_table[slots[slot] - 1].name == name) return slots[slot] - 1;
+    return -1;
 }
 
 Call call_on(int row, std::size_t architecture) noexcept {

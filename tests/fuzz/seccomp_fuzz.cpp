@@ -92,10 +92,10 @@ std::uint32_t read_rules(const security::ProfileRules& profile, const security::
                          const seccomp_data& data) {
     const auto number = static_cast<std::uint32_t>(data.nr);
     if (profile.stub && rules.newest && number > *rules.newest) return SECCOMP_RET_ERRNO | ENOSYS;
-    for (const auto& [listed, answer] : rules.answers) {
-        if (listed != number) continue;
-        if (answer.rules.empty()) return answer.action;
-        for (const auto& rule : answer.rules) {
+    for (const auto& answer : rules.answers) {
+        if (answer.number != number) continue;
+        if (!answer.rules) return answer.action;
+        for (const auto& rule : *answer.rules) {
             bool all = true;
             for (const auto& condition : rule.conditions)
                 all = all && holds(condition, data, security::architectures()[rules.architecture].wide);
