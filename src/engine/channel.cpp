@@ -1,5 +1,7 @@
 #include "engine/channel.h"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -39,6 +41,12 @@ std::optional<Saying> hear(sys::FdRef channel) {
                   .number = header.number,
                   .text = message.payload.substr(sizeof header),
                   .descriptors = std::move(message.descriptors)};
+}
+
+void await_end(sys::FdRef channel) {
+    pollfd end{channel.get(), 0, 0};  // no event but POLLHUP
+    while (::poll(&end, 1, -1) < 0)
+        if (errno != EINTR) throw Error(errno, "poll");
 }
 
 void pass(sys::FdRef channel, plan::Barrier barrier) { say(channel, Say::passed, barrier, 0, {}); }

@@ -29,6 +29,8 @@ void say(sys::FdRef channel, Say what, plan::Barrier barrier, std::int32_t numbe
          const std::vector<sys::FdRef>& descriptors = {});
 /// Waits for the next saying; nothing at end of file.
 std::optional<Saying> hear(sys::FdRef channel);
+/// Sleeps until nothing more will be said; what was said can still be heard.
+void await_end(sys::FdRef channel);
 
 void pass(sys::FdRef channel, plan::Barrier barrier);
 /// For the container's side: waits until the host passed \a barrier; the number that it said. Throws Error when the
