@@ -92,6 +92,9 @@ def throughput(stage, samples):
             per_container = stage.parallel(runtime, workers, count, "run", "--bundle", bundle, f"bench-{runtime.name}-{turn}-@")
             samples.add("throughput, time per container", title, runtime.name, per_container)
 
+        for _ in range(3):
+            samples.add("throughput, time per container", f"cgroups and namespaces alone, {workers} at a time", stage.runtimes[0].name,
+                        stage.floor(workers, count))
         stage.each(3, sample, title)
 
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 
-from harness import bundle
+from harness import bundle, environment
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROOF = ["/bin/proof", "/ran"]
@@ -33,8 +33,9 @@ class Runtime:
 
 
 def build_programs(directory):
-    """The driver and the containers' program."""
-    subprocess.run(["g++", "-O1", "-std=c++20", "-static", "-o", directory / "spawn", HERE / "spawn.cpp"], check=True)
+    """The driver, the containers' program, and what does the kernel's part of a container alone."""
+    for name in ("spawn", "floor"):
+        subprocess.run(["g++", "-O1", "-std=c++20", "-static", "-o", directory / name, HERE / f"{name}.cpp"], check=True)
     subprocess.run(["g++", "-O1", "-std=c++20", "-static", "-nostdlib", "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
                     "-Wl,-z,noseparate-code", "-o", directory / "proof", HERE / "proof.cpp"], check=True)
     return directory
@@ -45,6 +46,7 @@ class Stage:
 
     def __init__(self, directory, programs, runtimes, samples):
         self.directory = directory
+        self.programs = programs
         self.runtimes = runtimes
         self.samples = samples
         self.problems = set()
@@ -128,6 +130,12 @@ class Stage:
         if failed != "0" or proofs != str(count):
             raise Failed(f"{runtime.name}: of {count} containers {failed} failed, {proofs} ran: {self.last_error()}")
         return int(taken) / 1e6 / count
+
+    def floor(self, workers, count):
+        """Milliseconds per container that the kernel takes for its cgroups and namespaces alone."""
+        done = subprocess.run([self.programs / "floor", str(workers), str(count), f"bench-floor-{os.getpid()}", *environment.hierarchies()],
+                              check=True, stdout=subprocess.PIPE, text=True)
+        return int(done.stdout) / 1e6 / count
 
     def state(self, runtime, identity):
         status, text = self.output(runtime, "state", identity)
