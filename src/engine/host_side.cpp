@@ -32,6 +32,7 @@ struct Lane {
     const Plan& plan;
     HostSide& side;
     Undo& undo;
+    bool waits_for_exec;
     Started started{};
     sys::Fd channel{}, far_channel{};
     sys::Fd proc{};
@@ -41,7 +42,10 @@ struct Lane {
     PreparedDevices made_devices{};
 
     void operator()(const step::Pass& s) { pass(channel, s.barrier); }
-    void operator()(const step::Await& s) { await_container(s.barrier); }
+    void operator()(const step::Await& s) {
+        if (only_execution_follows(s)) await_end(channel);
+        await_container(s.barrier);
+    }
     void operator()(const step::RunHooks& s) {
         spec::State state = side.state;
         state.status = s.status;
@@ -120,7 +124,7 @@ struct Lane {
     [[noreturn]] void become_container(std::vector<sys::Fd>& tasks) noexcept;
     void await_container(Barrier barrier);
     void await_exec();
-    bool only_awaits(const Step& step) const;
+    bool only_execution_follows(const step::Await& s) const;
     std::optional<Saying> next_saying();
     SeccompAgent seccomp_agent() const;
     [[noreturn]] void container_died();
@@ -280,11 +284,11 @@ void Lane::await_container(Barrier barrier) {
         throw Error(format("the container process did not pass {}", name(barrier)));
 }
 
-// Nothing is left to do from here to the execution, for which one wake-up is enough: each costs the container's process
-// 20 µs where CPUs are virtual. A seccomp agent would be waited for in between.
-bool Lane::only_awaits(const Step& step) const {
+// With nothing left to do before the execution one wake-up is enough for both: each costs the container's process 20 µs
+// where CPUs are virtual. A seccomp agent would be waited for in between.
+bool Lane::only_execution_follows(const step::Await& s) const {
     const bool has_agent = side.seccomp != nullptr && !side.seccomp->listener_path.empty();
-    return &step == &plan.host.back() && std::holds_alternative<step::Await>(step) && !has_agent;
+    return waits_for_exec && &s == std::get_if<step::Await>(&plan.host.back()) && !has_agent;
 }
 
 void Lane::await_exec() {
@@ -301,11 +305,10 @@ sys::Fd open_proc() {
 }
 
 Started execute(const Plan& plan, HostSide& side, Undo& undo, bool wait_for_exec) {
-    Lane lane{.plan = plan, .side = side, .undo = undo};
+    Lane lane{.plan = plan, .side = side, .undo = undo, .waits_for_exec = wait_for_exec};
     lane.proc = open_proc();
     for (const Step& step : plan.host) {
         if (log::enabled(log::Level::debug)) log::write(log::Level::debug, describe(step));
-        if (wait_for_exec && lane.only_awaits(step)) await_end(lane.channel);
         try {
             std::visit(lane, step);
         } catch (const Error& error) {
