@@ -246,9 +246,6 @@ ProfileRules resolve_profile(const spec::Seccomp& profile) {
     std::vector<Entry> entries;
     std::vector<Mention> mentions;
     entries.reserve(profile.syscalls.size());
-    std::size_t names = 0;
-    for (const auto& entry : profile.syscalls) names += entry.names.size();
-    mentions.reserve(names);
     for (std::size_t i = 0; i < profile.syscalls.size(); ++i) {
         const auto& entry = profile.syscalls[i];
         const std::string place = format("linux.seccomp.syscalls[{}]", i);
