@@ -86,7 +86,8 @@ void make_one(char** parents, const std::string& name) {
     if (status != 0) _exit(1);
     for (const int file : files) close(file);
     if ((arguments.flags & CLONE_INTO_CGROUP) != 0) close(static_cast<int>(arguments.cgroup));
-    for (char** parent = parents; *parent != nullptr; ++parent) rmdir((*parent + name).c_str());
+    for (char** parent = parents; *parent != nullptr; ++parent)
+        if (rmdir((*parent + name).c_str()) != 0) fail("rmdir");
 }
 
 }  // namespace
