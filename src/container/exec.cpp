@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "container/facts.h"
 #include "container/foreground.h"
+#include "sys/process_attributes.h"
 #include "sys/socket.h"
 
 namespace gpurun::container {
@@ -120,13 +121,14 @@ int exec(const Context& context, const ExecOptions& options) {
         throw Error("cannot allocate tty if runc will detach without setting console socket");
     if (!process.terminal && !options.console_socket.empty())
         throw Error("cannot use console socket if runc will not detach or allocate tty");
+    sys::OneCpu shared;  // with the process, which this one waits for from its clone on
     if (options.detach) {
         start_process(options, record, init, process, container);
         return 0;
     }
     Foreground foreground;
     auto started = start_process(options, record, init, process, container);
-    return foreground.attend(started);
+    return foreground.attend(started, nullptr, &shared);
 }
 
 }  // namespace gpurun::container

@@ -13,6 +13,8 @@
 namespace gpurun::container {
 namespace {
 
+constexpr int short_while = 10;  // milliseconds
+
 // Moves what is there; false at the end.
 bool relay(int from, int to) {
     char bytes[8192];
@@ -71,8 +73,13 @@ bool Foreground::handle_signal(const engine::Started& started, std::optional<int
     return !status;
 }
 
-int Foreground::attend(engine::Started& started, NotifyProxy* notify) {
+int Foreground::attend(engine::Started& started, NotifyProxy* notify, sys::OneCpu* shared) {
+    const auto part = [&shared] {
+        if (shared != nullptr) shared->release();
+        shared = nullptr;
+    };
     if (started.terminal) {
+        part();
         sys::copy_terminal_size(sys::FdRef(STDIN_FILENO), started.terminal);
         make_raw();
     }
@@ -86,7 +93,9 @@ int Foreground::attend(engine::Started& started, NotifyProxy* notify) {
                              {started.terminal.get(), POLLIN, 0},
                              {input ? STDIN_FILENO : -1, POLLIN, 0},
                              {notify != nullptr ? notify->descriptor().get() : -1, POLLIN, 0}};
-        if (::poll(watched, 4, -1) < 0 && errno != EINTR) throw Error(errno, "poll");
+        const int ready = ::poll(watched, 4, shared != nullptr ? short_while : -1);
+        if (ready < 0 && errno != EINTR) throw Error(errno, "poll");
+        if (ready == 0) part();
         if (watched[1].revents != 0 && !relay(started.terminal.get(), STDOUT_FILENO)) started.terminal.reset();
         if (watched[2].revents != 0 && started.terminal && !relay(STDIN_FILENO, started.terminal.get())) input = false;
         // In the foreground it is gpurun that systemd shall look after.

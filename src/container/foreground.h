@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "container/notify.h"
+#include "sys/process_attributes.h"
 
 namespace gpurun::container {
 
@@ -20,7 +21,8 @@ class Foreground {
     Foreground& operator=(const Foreground&) = delete;
 
     /// Until it ends; returns its exit status, 128 + signal when it was killed. \a notify: its READY=1 is passed on.
-    int attend(engine::Started& started, NotifyProxy* notify = nullptr);
+    /// \a shared: the CPU on which it began; released when there is more to do or to wait for than a short program.
+    int attend(engine::Started& started, NotifyProxy* notify = nullptr, sys::OneCpu* shared = nullptr);
 
  private:
     void make_raw();

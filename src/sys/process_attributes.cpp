@@ -98,10 +98,24 @@ void set_memory_policy(int mode, std::string_view nodes) {
 }
 
 void set_cpu_affinity(std::string_view cpus) {
-    // All ones means every CPU there is: the kernel intersects with the cpuset. 8192 is its largest NR_CPUS.
-    const auto mask = cpus.empty() ? std::vector<std::uint64_t>(128, ~std::uint64_t{0}) : parse_list(cpus);
+    // All ones means every CPU there is: the kernel intersects with the cpuset.
+    const auto mask = cpus.empty() ? std::vector<std::uint64_t>(CpuMask{}.size(), ~std::uint64_t{0}) : parse_list(cpus);
     if (::syscall(SYS_sched_setaffinity, 0, mask.size() * 8, mask.data()) != 0)
         throw Error(errno, format("error setting CPU affinity {}", cpus));
+}
+
+OneCpu::OneCpu() noexcept {
+    unsigned cpu = 0;
+    if (::syscall(SYS_getcpu, &cpu, nullptr, nullptr) != 0 || cpu / 64 >= before_.size()) return;
+    if (::syscall(SYS_sched_getaffinity, 0, sizeof before_, before_.data()) < 0) return;
+    CpuMask mask{};
+    mask[cpu / 64] = std::uint64_t{1} << (cpu % 64);
+    holds_ = ::syscall(SYS_sched_setaffinity, 0, sizeof mask, mask.data()) == 0;
+}
+
+void OneCpu::release() noexcept {
+    if (holds_) ::syscall(SYS_sched_setaffinity, 0, sizeof before_, before_.data());
+    holds_ = false;
 }
 
 std::vector<std::uint64_t> parse_list(std::string_view list) {

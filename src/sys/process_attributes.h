@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -36,8 +37,27 @@ void set_io_priority(int io_class, int priority);
 /// \a nodes: a list such as "0-3,7"; empty: none. \a mode includes the flags.
 void set_memory_policy(int mode, std::string_view nodes);
 
+/// A bit for each CPU of the kernel's largest NR_CPUS, 8192.
+using CpuMask = std::array<std::uint64_t, 128>;
+
 /// CPUs of a list such as "0-3,1030"; empty: every CPU that the cpuset allows.
 void set_cpu_affinity(std::string_view cpus);
+
+/// Keeps the calling thread on the CPU it runs on, until released or destroyed. A child cloned meanwhile begins there
+/// and stays until its own affinity is set. For two that take turns: to wake the other on an idle CPU takes longer than
+/// to make room for it here. What the kernel refuses is left as it is.
+class OneCpu {
+ public:
+    OneCpu() noexcept;
+    ~OneCpu() { release(); }
+    OneCpu(const OneCpu&) = delete;
+    OneCpu& operator=(const OneCpu&) = delete;
+    void release() noexcept;
+
+ private:
+    CpuMask before_{};
+    bool holds_ = false;
+};
 
 /// The bits of a list such as "0-3,7" as an array of 64-bit words. Throws Error("invalid list …").
 std::vector<std::uint64_t> parse_list(std::string_view list);

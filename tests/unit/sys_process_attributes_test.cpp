@@ -45,6 +45,24 @@ BOOST_AUTO_TEST_CASE(a_wrong_list_is_refused_with_its_text) {
         BOOST_TEST(refuses(list), list);
 }
 
+BOOST_AUTO_TEST_CASE(one_cpu_is_kept_with_the_children_until_it_is_released) {
+    const auto allowed = [] {
+        cpu_set_t cpus;
+        ::sched_getaffinity(0, sizeof cpus, &cpus);
+        return CPU_COUNT(&cpus);
+    };
+    BOOST_TEST(in_child([&] {
+        const int before = allowed();
+        sys::OneCpu shared;
+        const bool kept = allowed() == 1 && in_child([&] { return allowed() == 1; });
+        shared.release();
+        const bool released = allowed() == before;
+        sys::set_cpu_affinity("0");
+        shared.release();
+        return kept && released && allowed() == 1;
+    }));
+}
+
 BOOST_AUTO_TEST_CASE(a_limit_holds_in_the_process) {
     BOOST_TEST(in_child([] {
         sys::set_rlimit(RLIMIT_NOFILE, 50, 60);

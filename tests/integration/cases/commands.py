@@ -45,6 +45,16 @@ def _(t):
     equal(succeeds(c.exec("grep", "Cpus_allowed_list", "/proc/self/status", before_exec=taskset(0))).out.split()[1], own, "exec")
 
 
+@case("an exec that lasts keeps the CPU affinity that its caller gave it", needs=[two_cpus])
+def _(t):
+    c = t.container("sleep", "100").started()
+    call = c.exec("sh", "-c", "echo begun; sleep 100", wait=False)
+    eventually(lambda: call.out.read_text() == "begun\n", "the program runs")
+    eventually(lambda: os.sched_getaffinity(call.pid) == os.sched_getaffinity(0), "the runtime may run where its caller may")
+    succeeds(c.delete("--force"))
+    call.wait(10)
+
+
 @case("execCPUAffinity is for exec alone: initial while it enters, final afterwards", needs=[two_cpus], runc="only since 1.3")
 def _(t):
     c = t.container("sleep", "100")
