@@ -300,11 +300,15 @@ struct Options {
     int preserved_fds = 0;    ///< LISTEN_FDS first, then --preserve-fds.
     std::string cgroup_path;  ///< exec --cgroup.
     bool has_cgroup = true;
+    std::optional<security::Filter> filter{};  ///< exec: linux.seccomp as create compiled it, if it is known.
 };
 
 /// Everything a new container needs. The spec has been validated, GPU edits are applied. Throws Error for what only
 /// shows here (an unconvertible resource, an invalid seccomp profile). Pure.
 Plan build_create(const spec::Spec& spec, const Host& host, const Options& options, const gpu::RootfsEdits& edits);
+
+/// What the plan loads; nullptr without linux.seccomp.
+const security::Filter* seccomp_filter(const Plan& plan);
 
 /// Whether that plan has step::MakeNetwork, which may begin before there is a plan.
 bool makes_network(const spec::Linux& linux);

@@ -56,6 +56,9 @@ struct Filter {
 /// architecture; a syscall newer than all in the profile gives ENOSYS as in runc. Pure. Throws Error naming the rule
 /// for invalid profiles.
 Filter compile(const spec::Seccomp& profile);
+/// A filter as bytes, which mean something on this machine only, and back. Throws Error for bytes that are no filter.
+std::string to_bytes(const Filter& filter);
+Filter from_bytes(std::string_view bytes);
 /// The names in \a profile that are no system calls of any architecture gpurun is built for. Pure.
 std::vector<std::string> unknown_calls(const spec::Seccomp& profile);
 

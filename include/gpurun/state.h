@@ -12,8 +12,9 @@
 #include <vector>
 
 /// A container's record on disk: one file, `ROOT/ID.json`, whose first line is the record and the rest the config the
-/// container was made from (later edits of the bundle's config.json MUST NOT matter). It exists before the first side
-/// effect of create, so whatever kills gpurun, `delete --force` finds what is to be cleared.
+/// container was made from (later edits of the bundle's config.json MUST NOT matter); behind a NUL there may be what
+/// create compiled of it. It exists before the first side effect of create, so whatever kills gpurun, `delete --force`
+/// finds what is to be cleared.
 namespace gpurun::state {
 
 struct Record {
@@ -49,6 +50,7 @@ std::string default_root();
 struct NewRecord {
     sys::Fd file;
     std::size_t room = 0;  ///< Bytes of its first line.
+    std::size_t size = 0;  ///< Bytes of all.
 };
 
 /// A record that nobody else changes while `lock` lives.
@@ -57,10 +59,11 @@ struct LockedRecord {
     sys::Fd lock;
 };
 
-/// A record and the config behind it.
+/// A record and what is behind it.
 struct Stored {
     Record record;
     std::string config;
+    std::string compiled;  ///< As `keep` was given it.
 };
 
 /// All containers below one root directory.
@@ -75,7 +78,9 @@ class Store {
     /// Writes a new record. Throws Error("container with given ID already exists").
     NewRecord create(const Record& record, std::string_view config);
     void save(const Record& record, NewRecord& made);
-    /// Rewrites the record of a container that exists; the config stays.
+    /// Adds what was compiled of the config. Lost when the config is replaced.
+    void keep(NewRecord& made, std::string_view compiled);
+    /// Rewrites the record of a container that exists; what is behind it stays.
     void save(const Record& record);
     /// Rewrites both.
     void save(const Record& record, std::string_view config);
@@ -86,7 +91,7 @@ class Store {
     LockedRecord load_locked(const std::string& id) const;
     std::optional<LockedRecord> try_load_locked(const std::string& id) const;
     std::string load_config(const std::string& id) const;
-    /// Both at once. Throws Error("container does not exist").
+    /// All at once. Throws Error("container does not exist").
     Stored load_with_config(const std::string& id) const;
     /// Removes record and socket; what is absent is fine.
     void remove(const Record& record) noexcept;

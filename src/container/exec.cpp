@@ -76,8 +76,21 @@ void check_status(spec::Status status, bool ignore_paused) {
     if (status == spec::Status::paused && !ignore_paused) throw Error("cannot exec in a paused container");
 }
 
-engine::Started start_process(const ExecOptions& options, const state::Record& record, sys::FdRef init,
+std::optional<security::Filter> known_filter(const state::Stored& stored) {
+    if (stored.compiled.empty()) return std::nullopt;
+    return security::from_bytes(stored.compiled);
+}
+
+// With a known filter nobody asks for the rules.
+spec::Spec config_of(const state::Stored& stored) {
+    const std::string name = "the container's config";
+    return stored.compiled.empty() ? spec::parse(stored.config, name)
+                                   : spec::parse_without_syscalls(stored.config, name);
+}
+
+engine::Started start_process(const ExecOptions& options, const state::Stored& stored, sys::FdRef init,
                               spec::Process& process, const spec::Spec& container) {
+    const auto& record = stored.record;
     sys::Fd console_socket;
     if (!options.console_socket.empty()) console_socket = sys::connect_to(options.console_socket, SOCK_STREAM);
     std::vector<std::string> listen_env;
@@ -87,7 +100,8 @@ engine::Started start_process(const ExecOptions& options, const state::Record& r
                                      .pidfd_socket = options.pidfd_socket,
                                      .preserved_fds = preserved_fds(options.preserve_fds, listen_env),
                                      .cgroup_path = options.cgroup_path,
-                                     .has_cgroup = !record.cgroup.directories.empty()};
+                                     .has_cgroup = !record.cgroup.directories.empty(),
+                                     .filter = known_filter(stored)};
     process.env.insert(process.env.end(), listen_env.begin(), listen_env.end());
     plan::Host host = probe_host();
     host.cgroup = record.cgroup;
@@ -110,12 +124,13 @@ engine::Started start_process(const ExecOptions& options, const state::Record& r
 
 int exec(const Context& context, const ExecOptions& options) {
     state::Store store(context.root);
-    const auto [record, config] = store.load_with_config(options.id);
+    const auto stored = store.load_with_config(options.id);
+    const auto& record = stored.record;
     const sys::Fd init = sys::try_pidfd_open(static_cast<pid_t>(record.pid));
     // Opened first, checked after: the pid can't be another's any more.
     check_status(current_status(store, record), options.ignore_paused);
     if (!init) throw Error("cannot exec in a stopped container");
-    const auto container = spec::parse(config, "the container's config");
+    const auto container = config_of(stored);
     auto process = process_of(options, container);
     if (process.terminal && options.detach && options.console_socket.empty())
         throw Error("cannot allocate tty if runc will detach without setting console socket");
@@ -123,11 +138,11 @@ int exec(const Context& context, const ExecOptions& options) {
         throw Error("cannot use console socket if runc will not detach or allocate tty");
     sys::OneCpu shared;  // with the process, which this one waits for from its clone on
     if (options.detach) {
-        start_process(options, record, init, process, container);
+        start_process(options, stored, init, process, container);
         return 0;
     }
     Foreground foreground;
-    auto started = start_process(options, record, init, process, container);
+    auto started = start_process(options, stored, init, process, container);
     return foreground.attend(started, nullptr, &shared);
 }
 

@@ -192,11 +192,6 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
                           .console_socket = console_socket,
                           .start_listener = listener,
                           .network = network ? &*network : nullptr};
-    side.on_cloned = [&](int pid) {
-        note_process(record, pid);
-        record.cgroup = manager->location();
-        store.save(record, saved);
-    };
     side.on_resctrl = [&](const std::string& group) { record.resctrl_group = group; };
     if (!notify_socket().empty()) {
         const std::string directory = store.notify_directory(record.id);
@@ -206,6 +201,12 @@ Made make(const Context& context, const CreateOptions& options, Mode mode) {
         if (run) made.notify = NotifyProxy(directory);
     }
     const auto plan = plan::build_create(prepared.spec, prepared.host, prepared.options, prepared.edits);
+    side.on_cloned = [&](int pid) {
+        note_process(record, pid);
+        record.cgroup = manager->location();
+        store.save(record, saved);
+        if (const auto* filter = plan::seccomp_filter(plan)) store.keep(saved, security::to_bytes(*filter));
+    };
     try {
         made.started = engine::execute(plan, side, undo, run);
         record.complete = true;

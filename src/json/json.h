@@ -23,7 +23,8 @@ struct Position {
 /// What to do with a property that the type does not have.
 enum class Unknown { skip, refuse };
 
-void read_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown);
+void read_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown,
+               const Type* omitted = nullptr);
 void read_yaml_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown);
 std::string write_value(const Type& type, const void* value, std::string_view indent);
 
@@ -32,6 +33,14 @@ template <typename T>
 T read(std::string_view name, std::string_view text, Unknown unknown = Unknown::skip) {
     T value{};
     read_into(TypeOf<T>::value, &value, name, text, unknown);
+    return value;
+}
+
+/// The same but for members of type \a Omitted, which stay empty: for texts that have been read whole before.
+template <typename T, typename Omitted>
+T read_without(std::string_view name, std::string_view text) {
+    T value{};
+    read_into(TypeOf<T>::value, &value, name, text, Unknown::skip, &TypeOf<Omitted>::value);
     return value;
 }
 

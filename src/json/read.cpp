@@ -12,8 +12,9 @@ Position position_of(std::string_view text, std::size_t offset) {
     return position;
 }
 
-void read_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown) {
-    Reader reader(type, object, unknown);
+void read_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown,
+               const Type* omitted) {
+    Reader reader(type, object, unknown, omitted);
     const Outcome outcome = parse(text, reader);
     if (!outcome.stopped && outcome.syntax_error.empty()) return;
     const std::string path = reader.path();

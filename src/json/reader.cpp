@@ -59,7 +59,9 @@ Reader::Target Reader::target() noexcept {
     switch (frame.type->kind) {
         case Kind::array: ++frame.index; return {frame.type->element, frame.type->append(frame.object)};
         case Kind::map: return {frame.type->element, frame.element};
-        case Kind::object: return frame.field ? Target{frame.field->type, frame.field->member(frame.object)} : Target{};
+        case Kind::object:
+            if (!frame.field || frame.field->type == omitted_) return {};
+            return {frame.field->type, frame.field->member(frame.object)};
         case Kind::boolean:
         case Kind::integer:
         case Kind::string:

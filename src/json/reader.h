@@ -15,8 +15,9 @@ namespace gpurun::json {
 /// depth overflows the stack.
 class Reader final : public Events {
  public:
-    Reader(const Type& type, void* object, Unknown unknown) noexcept
-        : root_type_(&type), root_(object), unknown_(unknown) {}
+    /// \a omitted: members of this type are skipped.
+    Reader(const Type& type, void* object, Unknown unknown, const Type* omitted = nullptr) noexcept
+        : root_type_(&type), root_(object), unknown_(unknown), omitted_(omitted) {}
 
     bool null() noexcept override;
     bool boolean(bool value) noexcept override;
@@ -64,6 +65,7 @@ class Reader final : public Events {
     const Type* root_type_;
     void* root_;
     Unknown unknown_;
+    const Type* omitted_;
     std::array<Frame, max_depth> frames_;
     std::size_t depth_ = 0;
     std::size_t skipped_ = 0;

@@ -239,7 +239,7 @@ std::vector<Step> container_lane(const spec::Spec& spec, const Host& host, const
     lane.push_back(step::Pass{Barrier::ready});
     if (options.run && idle) lane.push_back(step::Await{Barrier::placed});
     if (!options.run) lane.push_back(step::Await{Barrier::start});
-    if (spec.process) add_seccomp(lane, spec, *spec.process);
+    if (spec.process) add_seccomp(lane, spec, *spec.process, options.filter);
     if (spec.hooks && !spec.hooks->start_container.empty())
         lane.push_back(step::RunHooks{HookKind::start_container, spec.hooks->start_container, spec::Status::created});
     if (spec.process) lane.push_back(step::Exec{spec.process->args});

@@ -62,7 +62,7 @@ Plan build_exec(const spec::Spec& container, const spec::Process& process, const
     if (placed) lane.push_back(step::Await{Barrier::placed});
     add_process(lane, container, process, host, options.preserved_fds);
     lane.push_back(step::Pass{Barrier::ready});
-    add_seccomp(lane, container, process);
+    add_seccomp(lane, container, process, options.filter);
     lane.push_back(step::Exec{process.args});
     return plan;
 }

@@ -101,11 +101,23 @@ void add_process(std::vector<Step>& lane, const spec::Spec& container, const spe
                                         .preserved_fds = preserved_fds});
 }
 
-void add_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process) {
+void add_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process,
+                 const std::optional<security::Filter>& compiled) {
     if (!has_seccomp(container)) return;
-    require_known_calls(container);
-    lane.push_back(step::LoadSeccomp{.filter = security::compile(*container.linux->seccomp),
-                                     .privileged = !process.no_new_privileges});
+    step::LoadSeccomp load{.filter = {}, .privileged = !process.no_new_privileges};
+    if (compiled) {
+        load.filter = *compiled;
+    } else {
+        require_known_calls(container);
+        load.filter = security::compile(*container.linux->seccomp);
+    }
+    lane.push_back(std::move(load));
+}
+
+const security::Filter* seccomp_filter(const Plan& plan) {
+    for (const Step& step : plan.container)
+        if (const auto* load = std::get_if<step::LoadSeccomp>(&step)) return &load->filter;
+    return nullptr;
 }
 
 }  // namespace gpurun::plan

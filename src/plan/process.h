@@ -19,8 +19,9 @@ std::optional<step::SetOomScore> oom_score_of(const spec::Process& process, cons
 step::BecomeRoot root_of(const spec::Spec& container);
 
 /// As late as can be, so that a profile need not allow what gpurun itself does: before startContainer hooks, which the
-/// filter holds too, and Exec.
-void add_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process);
+/// filter holds too, and Exec. \a compiled: the profile's filter, if it is known.
+void add_seccomp(std::vector<Step>& lane, const spec::Spec& container, const spec::Process& process,
+                 const std::optional<security::Filter>& compiled);
 
 /// process.env with the last of duplicates kept; HOME is added by the engine, who can read the container's /etc/passwd.
 std::vector<std::string> clean_environment(const std::vector<std::string>& env);

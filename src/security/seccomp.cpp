@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/table.h"
 #include "base/text.h"
@@ -60,6 +61,24 @@ Filter compile(const spec::Seccomp& profile) {
     if (filter.program.size() > max_instructions)
         throw Error(format("linux.seccomp: the profile needs {} instructions, the kernel takes {}",
                            filter.program.size(), max_instructions));
+    return filter;
+}
+
+std::string to_bytes(const Filter& filter) {
+    std::string bytes(reinterpret_cast<const char*>(&filter.flags), sizeof filter.flags);
+    return bytes.append(reinterpret_cast<const char*>(filter.program.data()),
+                        filter.program.size() * sizeof(sock_filter));
+}
+
+Filter from_bytes(std::string_view bytes) {
+    Filter filter;
+    if (bytes.size() <= sizeof filter.flags || (bytes.size() - sizeof filter.flags) % sizeof(sock_filter) != 0)
+        throw Error(format("compiled seccomp filter: {} bytes, want 4 and 8 for each instruction", bytes.size()));
+    std::memcpy(&filter.flags, bytes.data(), sizeof filter.flags);
+    bytes.remove_prefix(sizeof filter.flags);
+    filter.program.resize(bytes.size() / sizeof(sock_filter));
+    std::memcpy(filter.program.data(), bytes.data(), bytes.size());
+    filter.notifies = (filter.flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
     return filter;
 }
 

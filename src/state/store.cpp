@@ -76,6 +76,12 @@ std::string read_line(sys::FdRef file, const std::string& name) {
     }
 }
 
+// The config, and what was compiled of it.
+std::string behind_line(sys::FdRef file, const std::string& name) {
+    const std::string text = sys::read_all(file, name);
+    return text.substr(std::min(text.size(), text.find('\n') + 1));
+}
+
 // Throws when there is no record, too.
 sys::Fd open_record(sys::FdRef directory, const std::string& id, const std::string& root) {
     sys::Fd file = sys::try_open_at(directory, file_name(id), O_RDONLY | O_NOFOLLOW);
@@ -160,7 +166,15 @@ NewRecord Store::create(const Record& record, std::string_view config) {
         ::unlinkat(root.get(), file_name(record.id).c_str(), 0);
         throw;
     }
-    return {std::move(file), room};
+    return {std::move(file), room, text.size()};
+}
+
+void Store::keep(NewRecord& made, std::string_view compiled) {
+    if (!made.file) return;  // Another file has taken its place.
+    const std::string bytes = std::string(1, '\0').append(compiled);
+    if (::pwrite(made.file.get(), bytes.data(), bytes.size(), static_cast<off_t>(made.size)) !=
+        static_cast<ssize_t>(bytes.size()))
+        throw Error(errno, "write record");
 }
 
 void Store::save(const Record& record, NewRecord& made) {
@@ -185,7 +199,8 @@ void Store::save(const Record& record) {
             throw Error(errno, "write record");
         return;
     }
-    sys::replace_file_at(root, file_name(record.id), first_line(record).append(load_config(record.id)), 0600);
+    sys::replace_file_at(root, file_name(record.id), first_line(record).append(behind_line(file, file_name(record.id))),
+                         0600);
 }
 
 void Store::save(const Record& record, std::string_view config) {
@@ -211,9 +226,8 @@ Record Store::load(const std::string& id) const {
 }
 
 std::string Store::load_config(const std::string& id) const {
-    const sys::Fd file = open_record(directory(), id, root_);
-    const std::string text = sys::read_all(file, file_name(id));
-    return text.substr(std::min(text.size(), text.find('\n') + 1));
+    std::string config = behind_line(open_record(directory(), id, root_), file_name(id));
+    return config.substr(0, config.find('\0'));
 }
 
 Stored Store::load_with_config(const std::string& id) const {
@@ -224,8 +238,9 @@ Stored Store::load_with_config(const std::string& id) const {
     const auto end = text.find('\n');
     if (end == std::string::npos) throw Error(name + " is cut short");
     auto record = parse_record(file, name, std::string_view(text).substr(0, end));
-    text.erase(0, end + 1);
-    return {std::move(record), std::move(text)};
+    const auto config_end = std::min(text.size(), text.find('\0', end));
+    return {std::move(record), text.substr(end + 1, config_end - end - 1),
+            text.substr(std::min(text.size(), config_end + 1))};
 }
 
 void Store::remove(const Record& record) noexcept {

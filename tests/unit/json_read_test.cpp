@@ -150,6 +150,14 @@ BOOST_AUTO_TEST_CASE(unknown_properties_are_skipped_whatever_they_hold) {
     BOOST_TEST(value.number == 1);
 }
 
+BOOST_AUTO_TEST_CASE(members_of_an_omitted_type_stay_empty) {
+    const auto value = json::read_without<Outer, std::vector<Inner>>(
+        "t", R"({"list": [{"name": "a"}, {"unclean": [1]}], "words": ["x"], "list": 3, "number": 1})");
+    BOOST_TEST(value.list.empty());
+    BOOST_TEST(value.words.size() == 1u);
+    BOOST_TEST(value.number == 1);
+}
+
 BOOST_AUTO_TEST_CASE(endless_nesting_is_refused_and_not_recursed_into) {
     const std::string deep = "{\"x\":" + std::string(200000, '[') + std::string(200000, ']') + "}";
     BOOST_TEST(problem(deep) == "t:1:1006: expected at most 1000 levels of nesting, got more");

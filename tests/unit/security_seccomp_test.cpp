@@ -67,6 +67,23 @@ spec::Seccomp installed_profile() {
 
 BOOST_AUTO_TEST_SUITE(security_seccomp)
 
+BOOST_AUTO_TEST_CASE(a_filter_survives_as_bytes) {
+    auto profile = allow_list({entry({"read"}, "SCMP_ACT_ALLOW"), entry({"mkdir"}, "SCMP_ACT_NOTIFY")});
+    profile.listener_path = "/run/agent";
+    for (const auto& filter : {security::compile(profile), security::compile(allow_list({}))}) {
+        const auto again = security::from_bytes(security::to_bytes(filter));
+        BOOST_TEST(again.flags == filter.flags);
+        BOOST_TEST(again.notifies == filter.notifies);
+        BOOST_TEST(security::to_bytes(again) == security::to_bytes(filter));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(bytes_of_another_length_are_no_filter) {
+    const auto bytes = security::to_bytes(security::compile(allow_list({})));
+    for (const auto length : {std::size_t{0}, std::size_t{4}, bytes.size() - 1})
+        BOOST_CHECK_THROW(security::from_bytes(std::string_view(bytes).substr(0, length)), Error);
+}
+
 BOOST_AUTO_TEST_CASE(every_word_of_the_spec_is_understood) {
     for (const auto action : spec::seccomp_actions) {
         spec::Seccomp profile = allow_list({entry({"getppid"}, std::string(action))});

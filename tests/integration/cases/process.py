@@ -172,6 +172,26 @@ def _(t):
     equal(result.out, "done\n")
 
 
+@case("seccomp: exec loads the filter that create compiled, and compiles one where none is kept", runc="keeps none")
+def _(t):
+    records = []
+    for name in ("mkdir", "mknod"):
+        c = t.container("sleep", "100")
+        c.linux["seccomp"] = {**ALLOW_ALL, "syscalls": [{"names": [name, name + "at"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}
+        records.append(t.state_root / f"{c.started().id}.json")
+    (config, _, compiled), (_, _, other) = (record.read_bytes().partition(b"\0") for record in records)
+    c = t.containers[0]
+    refused = "No space left on device"
+    contains(c.exec("mkdir", "/tmp/x").err, refused, "as compiled by create")
+    records[0].write_bytes(config)
+    contains(c.exec("mkdir", "/tmp/x").err, refused, "as compiled by exec")
+    records[0].write_bytes(config + b"\0" + other)
+    succeeds(c.exec("mkdir", "/tmp/x"))
+    contains(c.exec("mknod", "/tmp/y", "p").err, refused, "as kept")
+    records[0].write_bytes(config + b"\0" + compiled[:-1])
+    fails(c.exec("true"), "compiled seccomp filter")
+
+
 @case("seccomp: kill ends the program with SIGSYS")
 def _(t):
     c = t.container(sh="mkdir /tmp/x; echo alive")
