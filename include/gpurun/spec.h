@@ -323,8 +323,8 @@ Spec read(const std::string& path);
 Spec read_text(const std::string& text, const std::string& name);
 /// Only the types of a text, without `validate`; \a name stands in errors. For gpurun's own copies.
 Spec parse(const std::string& text, const std::string& name);
-/// The same without linux.seccomp.syscalls, the longest part of most configs.
-Spec parse_without_syscalls(const std::string& text, const std::string& name);
+/// What of it a further process needs: no mounts, hooks and devices, nor with \a has_filter linux.seccomp.syscalls.
+Spec parse_for_exec(const std::string& text, const std::string& name, bool has_filter);
 
 /// Before 1.3 a pids.limit of 0 meant no limit, and engines write so (Podman makes it of -1): it becomes -1 in a config
 /// of \a oci_version. The functions that read a config have done so.

@@ -81,13 +81,6 @@ std::optional<security::Filter> known_filter(const state::Stored& stored) {
     return security::from_bytes(stored.compiled);
 }
 
-// With a known filter nobody asks for the rules.
-spec::Spec config_of(const state::Stored& stored) {
-    const std::string name = "the container's config";
-    return stored.compiled.empty() ? spec::parse(stored.config, name)
-                                   : spec::parse_without_syscalls(stored.config, name);
-}
-
 engine::Started start_process(const ExecOptions& options, const state::Stored& stored, sys::FdRef init,
                               spec::Process& process, const spec::Spec& container) {
     const auto& record = stored.record;
@@ -130,7 +123,7 @@ int exec(const Context& context, const ExecOptions& options) {
     // Opened first, checked after: the pid can't be another's any more.
     check_status(current_status(store, record), options.ignore_paused);
     if (!init) throw Error("cannot exec in a stopped container");
-    const auto container = config_of(stored);
+    const auto container = spec::parse_for_exec(stored.config, "the container's config", !stored.compiled.empty());
     auto process = process_of(options, container);
     if (process.terminal && options.detach && options.console_socket.empty())
         throw Error("cannot allocate tty if runc will detach without setting console socket");

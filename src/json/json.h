@@ -3,6 +3,7 @@
 #include <gpurun/error.h>
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,7 @@ struct Position {
 enum class Unknown { skip, refuse };
 
 void read_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown,
-               const Type* omitted = nullptr);
+               std::span<const Type* const> omitted = {});
 void read_yaml_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown);
 std::string write_value(const Type& type, const void* value, std::string_view indent);
 
@@ -36,11 +37,11 @@ T read(std::string_view name, std::string_view text, Unknown unknown = Unknown::
     return value;
 }
 
-/// The same but for members of type \a Omitted, which stay empty: for texts that have been read whole before.
-template <typename T, typename Omitted>
-T read_without(std::string_view name, std::string_view text) {
+/// The same but for members of the types \a omitted, which stay empty: for texts that have been read whole before.
+template <typename T>
+T read_without(std::span<const Type* const> omitted, std::string_view name, std::string_view text) {
     T value{};
-    read_into(TypeOf<T>::value, &value, name, text, Unknown::skip, &TypeOf<Omitted>::value);
+    read_into(TypeOf<T>::value, &value, name, text, Unknown::skip, omitted);
     return value;
 }
 

@@ -13,7 +13,7 @@ Position position_of(std::string_view text, std::size_t offset) {
 }
 
 void read_into(const Type& type, void* object, std::string_view name, std::string_view text, Unknown unknown,
-               const Type* omitted) {
+               std::span<const Type* const> omitted) {
     Reader reader(type, object, unknown, omitted);
     const Outcome outcome = parse(text, reader);
     if (!outcome.stopped && outcome.syntax_error.empty()) return;

@@ -1,5 +1,7 @@
 #include "json/reader.h"
 
+#include <algorithm>
+
 #include "json/utf8.h"
 
 namespace gpurun::json {
@@ -60,7 +62,7 @@ Reader::Target Reader::target() noexcept {
         case Kind::array: ++frame.index; return {frame.type->element, frame.type->append(frame.object)};
         case Kind::map: return {frame.type->element, frame.element};
         case Kind::object:
-            if (!frame.field || frame.field->type == omitted_) return {};
+            if (!frame.field || std::ranges::find(omitted_, frame.field->type) != omitted_.end()) return {};
             return {frame.field->type, frame.field->member(frame.object)};
         case Kind::boolean:
         case Kind::integer:

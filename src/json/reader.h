@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,8 +16,8 @@ namespace gpurun::json {
 /// depth overflows the stack.
 class Reader final : public Events {
  public:
-    /// \a omitted: members of this type are skipped.
-    Reader(const Type& type, void* object, Unknown unknown, const Type* omitted = nullptr) noexcept
+    /// \a omitted: members of these types are skipped.
+    Reader(const Type& type, void* object, Unknown unknown, std::span<const Type* const> omitted = {}) noexcept
         : root_type_(&type), root_(object), unknown_(unknown), omitted_(omitted) {}
 
     bool null() noexcept override;
@@ -65,7 +66,7 @@ class Reader final : public Events {
     const Type* root_type_;
     void* root_;
     Unknown unknown_;
-    const Type* omitted_;
+    std::span<const Type* const> omitted_;
     std::array<Frame, max_depth> frames_;
     std::size_t depth_ = 0;
     std::size_t skipped_ = 0;

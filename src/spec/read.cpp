@@ -58,8 +58,13 @@ void settle_pids(Resources& resources, std::string_view oci_version) {
 
 Spec parse(const std::string& text, const std::string& name) { return as_meant(json::read<Spec>(name, text)); }
 
-Spec parse_without_syscalls(const std::string& text, const std::string& name) {
-    return as_meant(json::read_without<Spec, decltype(Seccomp::syscalls)>(name, text));
+Spec parse_for_exec(const std::string& text, const std::string& name, bool has_filter) {
+    static constexpr const json::Type* omitted[] = {
+        &json::TypeOf<decltype(Spec::mounts)>::value, &json::TypeOf<decltype(Spec::hooks)>::value,
+        &json::TypeOf<decltype(Linux::devices)>::value, &json::TypeOf<decltype(Resources::devices)>::value,
+        &json::TypeOf<decltype(Seccomp::syscalls)>::value};
+    return as_meant(
+        json::read_without<Spec>(std::span(omitted).first(std::size(omitted) - (has_filter ? 0 : 1)), name, text));
 }
 
 Spec read_text(const std::string& text, const std::string& name) { return as_meant(read_valid<Spec>(name, text)); }
