@@ -1,6 +1,5 @@
 #include "engine/launcher.h"
 
-#include <fcntl.h>
 #include <gpurun/error.h>
 #include <linux/nsfs.h>
 #include <linux/sched.h>
@@ -73,20 +72,16 @@ sys::Child launch_from_inside(const CloneRequest& request) {
 }  // namespace
 
 sys::Child launch(CloneRequest request) {
-    sys::Fd own_pids;
+    bool entered = false;
     if (request.pid_namespace) {
-        own_pids = sys::open("/proc/self/ns/pid", O_RDONLY);
         // Without root the rights to a pid namespace come from its user namespace, which is joined first.
-        const bool entered = ::setns(request.pid_namespace.get(), CLONE_NEWPID) == 0;
+        entered = ::setns(request.pid_namespace.get(), CLONE_NEWPID) == 0;
         if (!entered && !(errno == EPERM && request.user_namespace)) throw Error(errno, "setns pid");
-        if (entered)
-            request.pid_namespace = sys::FdRef();
-        else
-            own_pids.reset();
+        if (entered) request.pid_namespace = sys::FdRef();
     }
     // Only children are affected; hooks and helpers started later belong where we are.
-    ScopeExit back([&own_pids] {
-        if (own_pids) ::setns(own_pids.get(), CLONE_NEWPID);
+    ScopeExit back([entered] {
+        if (entered) ::setns(sys::try_pidfd_open(::getpid()).get(), CLONE_NEWPID);
     });
     const bool joins_others = request.joined != nullptr && !request.joined->empty();
     const bool needs_launcher = request.user_namespace || ((request.namespaces & CLONE_NEWUSER) != 0 && joins_others);
