@@ -49,6 +49,9 @@ def running_container(stage, samples, condition, gap, bundle, runtime, turn):
         for _ in range(2):
             add("exec", "exec", identity, *PROOF, proof=True)
             add("exec of busybox", "exec", identity, "/bin/true")
+            if runtime is stage.runtimes[0]:
+                pid = stage.state(runtime, identity)["pid"]
+                samples.add(condition, "entering a container alone", runtime.name, stage.time_program(stage.entering(pid), gap, proof=True))
         if identity not in stage.output(runtime, "list")[1]:
             raise Failed(f"{runtime.name} list: the container is not in it")
         add("list (1)", "list")

@@ -53,6 +53,16 @@ def hierarchies():
     return [pathlib.Path(point) for point, kind in mounts() if kind in ("cgroup", "cgroup2")]
 
 
+def entrances(pid):
+    """What a process opens to come into the cgroups of pid: `tasks` of each of v1, the directory of cgroup2."""
+    paths = {}
+    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        paths.update((name.removeprefix("name="), path) for name in names.split(","))
+    return [pathlib.Path(point + paths[""]) if kind == "cgroup2" else pathlib.Path(point + paths[pathlib.Path(point).name.split(",")[0]], "tasks")
+            for point, kind in mounts() if kind in ("cgroup", "cgroup2")]
+
+
 def controllers():
     """Controllers that this layout can really limit with."""
     if host_layout() == "v2":
