@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <exception>
+#include <span>
+#include <string_view>
 
 #include <version.h>
 #include "base/log.h"
@@ -172,7 +174,19 @@ int exit_status(const Error& error, int failure) {
     return error.code == EACCES || error.code == EPERM ? 126 : 127;
 }
 
+// Whether some word is a verb that protects; an id may look like one, too. Help is given under the name that we were
+// called by, which a protected program has lost.
+bool may_protect(std::span<char* const> words) {
+    bool found = false;
+    for (const std::string_view word : words) {
+        if (word == "--help" || word == "-h") return false;
+        for (const Command* command : all) found = found || (command->protects && command->name == word);
+    }
+    return found;
+}
+
 int run_main(int argc, char** argv) {
+    if (may_protect({argv, static_cast<std::size_t>(argc)})) try_protect_binary(argv);
     int failure = 1;
     try {
         if (const auto status = run_as_named(argc, argv)) return *status;

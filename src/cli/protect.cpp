@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gpurun/error.h>
+#include <limits.h>
 #include <linux/memfd.h>
 #include <linux/mount.h>
 #include <linux/stat.h>
@@ -20,6 +21,8 @@ extern char** environ;
 
 namespace gpurun::cli {
 namespace {
+
+bool is_protected = false;
 
 constexpr int all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 
@@ -64,15 +67,29 @@ sys::Fd read_only_mount(sys::FdRef self) {
 
 }  // namespace
 
-void protect_binary(char** argv) {
-    const sys::Fd self = sys::open("/proc/self/exe", O_RDONLY);
+void try_protect_binary(char** argv) noexcept {
+    const sys::Fd self = sys::try_open("/proc/self/exe", O_RDONLY);
     errno = 0;
-    if (cannot_be_written(self)) return;
-    std::string program = sys::try_read_link(sys::FdRef(AT_FDCWD), "/proc/self/exe").value_or("");
-    if (const sys::Fd mount = read_only_mount(self)) {
-        if (!program.empty()) argv[0] = program.data();  // by which own_program() finds it again
-        ::syscall(SYS_execveat, mount.get(), "", argv, environ, AT_EMPTY_PATH);
+    is_protected = self && cannot_be_written(self);
+    if (!self || is_protected) return;
+    const sys::Fd mount = read_only_mount(self);
+    if (!mount) return;
+    char* const called = argv[0];
+    char program[PATH_MAX];
+    const auto length = ::readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length > 0) {
+        program[length] = '\0';
+        argv[0] = program;  // by which own_program() finds it again
     }
+    ::syscall(SYS_execveat, mount.get(), "", argv, environ, AT_EMPTY_PATH);
+    argv[0] = called;
+}
+
+void protect_binary(char** argv) {
+    if (!is_protected) try_protect_binary(argv);
+    if (is_protected) return;
+    const sys::Fd self = sys::open("/proc/self/exe", O_RDONLY);
+    const std::string program = sys::try_read_link(sys::FdRef(AT_FDCWD), "/proc/self/exe").value_or("");
     const sys::Fd copy = sealed_copy(self, sys::copy_name(program));
     ::syscall(SYS_execveat, copy.get(), "", argv, environ, AT_EMPTY_PATH);
     throw Error(errno, "execute the runtime's protected copy");

@@ -7,4 +7,8 @@ namespace gpurun::cli {
 /// written anyway (a read-only mount, fs-verity). Call before anything with an effect. Throws Error.
 void protect_binary(char** argv);
 
+/// The mount alone, before anything is done that the program would do again; what can't be had is left to
+/// protect_binary.
+void try_protect_binary(char** argv) noexcept;
+
 }  // namespace gpurun::cli

@@ -31,9 +31,21 @@ def _(t):
     for name in ("runc", "crun"):
         t.runtime = named(t, name)
         contains(succeeds(t.call("--version")).out, f"{name} version ")
-        contains(succeeds(t.call("kill", "--help")).out, f"{name} kill - ")
+        for verb in ("kill", "run"):
+            contains(succeeds(t.call(verb, "--help")).out, f"{name} {verb} - ")
     contains(succeeds(t.call("delete", "--help")).out, "Usage: crun [OPTION...] delete CONTAINER")
     contains(succeeds(t.call("update", "--help")).out, "Usage: crun [OPTION...] update [OPTION]... CONTAINER")
+
+
+@case("a container may be called like a verb")
+def _(t):
+    for name in ("exec", "list"):
+        c = t.container("sleep", "100")
+        c.id = name
+        c.started()
+        equal(c.status(), "running")
+        equal(succeeds(c.exec("echo", "run")).out, "run\n")
+        succeeds(c.delete("--force"))
 
 
 @case("signal 0 asks whether the container runs")
