@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <gpurun/error.h>
-#include <limits.h>
 #include <linux/memfd.h>
 #include <linux/mount.h>
 #include <linux/stat.h>
@@ -75,12 +74,8 @@ void try_protect_binary(char** argv) noexcept {
     const sys::Fd mount = read_only_mount(self);
     if (!mount) return;
     char* const called = argv[0];
-    char program[PATH_MAX];
-    const auto length = ::readlink("/proc/self/exe", program, sizeof program - 1);
-    if (length > 0) {
-        program[length] = '\0';
-        argv[0] = program;  // by which own_program() finds it again
-    }
+    std::string program = sys::try_read_link(sys::FdRef(AT_FDCWD), "/proc/self/exe").value_or("");
+    if (!program.empty()) argv[0] = program.data();  // by which own_program() finds it again
     ::syscall(SYS_execveat, mount.get(), "", argv, environ, AT_EMPTY_PATH);
     argv[0] = called;
 }

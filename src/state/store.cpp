@@ -76,6 +76,11 @@ std::string read_line(sys::FdRef file, const std::string& name) {
     }
 }
 
+void overwrite(sys::FdRef file, const std::string& text, std::size_t offset) {
+    if (::pwrite(file.get(), text.data(), text.size(), static_cast<off_t>(offset)) != static_cast<ssize_t>(text.size()))
+        throw Error(errno, "write record");
+}
+
 // The config, and what was compiled of it.
 std::string behind_line(sys::FdRef file, const std::string& name) {
     const std::string text = sys::read_all(file, name);
@@ -171,10 +176,7 @@ NewRecord Store::create(const Record& record, std::string_view config) {
 
 void Store::keep(NewRecord& made, std::string_view compiled) {
     if (!made.file) return;  // Another file has taken its place.
-    const std::string bytes = std::string(1, '\0').append(compiled);
-    if (::pwrite(made.file.get(), bytes.data(), bytes.size(), static_cast<off_t>(made.size)) !=
-        static_cast<ssize_t>(bytes.size()))
-        throw Error(errno, "write record");
+    overwrite(made.file, std::string(1, '\0').append(compiled), made.size);
 }
 
 void Store::save(const Record& record, NewRecord& made) {
@@ -184,8 +186,7 @@ void Store::save(const Record& record, NewRecord& made) {
         return save(record);
     }
     line.resize(made.room, ' ');
-    if (::pwrite(made.file.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()))
-        throw Error(errno, "write record");
+    overwrite(made.file, line, 0);
 }
 
 void Store::save(const Record& record) {
@@ -195,9 +196,7 @@ void Store::save(const Record& record) {
     std::string line = json::write(record);
     if (line.size() <= old.size()) {
         line.resize(old.size(), ' ');
-        if (::pwrite(file.get(), line.data(), line.size(), 0) != static_cast<ssize_t>(line.size()))
-            throw Error(errno, "write record");
-        return;
+        return overwrite(file, line, 0);
     }
     sys::replace_file_at(root, file_name(record.id), first_line(record).append(behind_line(file, file_name(record.id))),
                          0600);
