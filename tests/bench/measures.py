@@ -44,14 +44,15 @@ def running_container(stage, samples, condition, gap, bundle, runtime, turn):
 
     try:
         add("run --detach", "run", "--detach", "--bundle", bundle, identity)
-        if stage.state(runtime, identity).get("status") != "running":
+        state = stage.state(runtime, identity)
+        if state.get("status") != "running":
             raise Failed(f"{runtime.name} run --detach: it does not run")
         for _ in range(2):
             add("exec", "exec", identity, *PROOF, proof=True)
             add("exec of busybox", "exec", identity, "/bin/true")
             if runtime is stage.runtimes[0]:
-                pid = stage.state(runtime, identity)["pid"]
-                samples.add(condition, "entering a container alone", runtime.name, stage.time_program(stage.entering(pid), gap, proof=True))
+                alone = stage.time_program(stage.entering(state["pid"]), gap, proof=True)
+                samples.add(condition, "entering a container alone", runtime.name, alone)
         if identity not in stage.output(runtime, "list")[1]:
             raise Failed(f"{runtime.name} list: the container is not in it")
         add("list (1)", "list")

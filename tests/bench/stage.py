@@ -97,11 +97,12 @@ class Stage:
     def command(self, runtime, *args):
         return [str(runtime.program), "--root", str(self.root_of(runtime)), *map(str, args)]
 
-    def time_program(self, command, gap, proof=False):
-        """Milliseconds from before its start to after its end."""
+    def time_program(self, command, gap, proof=False, name=None):
+        """Milliseconds from before its start to after its end; Failed when it fails or the containers' program did not run."""
         taken, status, proofs = self.ask("time", gap, self.ran if proof else "-", *command)
         if status != "0" or (proof and proofs != "1"):
-            raise Failed(f"{command[0]}: status {status}: {self.last_error()}")
+            why = f"status {status}" if status != "0" else f"{proofs} containers ran"
+            raise Failed(f"{name or command[0]}: {why}: {self.last_error()}")
         return int(taken) / 1e6
 
     def entering(self, pid):
@@ -113,11 +114,7 @@ class Stage:
         """Milliseconds that this call of the runtime took; Failed when it fails or its container did not run."""
         if not self.caches:
             shutil.rmtree(self.root_of(runtime) / ".cache", ignore_errors=True)  # crun's compiled seccomp filters
-        taken, status, proofs = self.ask("time", gap, self.ran if proof else "-", *self.command(runtime, *args))
-        if status != "0" or (proof and proofs != "1"):
-            why = f"status {status}" if status != "0" else f"{proofs} containers ran"
-            raise Failed(f"{runtime.name} {' '.join(map(str, args[:1]))}: {why}: {self.last_error()}")
-        return int(taken) / 1e6
+        return self.time_program(self.command(runtime, *args), gap, proof, f"{runtime.name} {args[0]}")
 
     def peak(self, runtime, *args, proof=False):
         """Peak resident KB of the runtime's own process."""

@@ -15,10 +15,6 @@ def taskset(cpu):
     return lambda: os.sched_setaffinity(0, {cpu})
 
 
-def two_cpus():
-    return None if len(os.sched_getaffinity(0)) > 1 else "this machine has one CPU"
-
-
 def received_descriptor(listener):
     """What one message over listener brings: its text and a descriptor."""
     connection, _ = listener.accept()
@@ -36,7 +32,7 @@ def listening(path):
     return listener
 
 
-@case("the caller's CPU affinity is not the container's, neither for run nor for exec", needs=[two_cpus], runc="only since 1.4")
+@case("the caller's CPU affinity is not the container's, neither for run nor for exec", needs=[environment.two_cpus], runc="only since 1.4")
 def _(t):
     own = pathlib.Path("/proc/self/status").read_text().split("Cpus_allowed_list:\t")[1].split()[0]
     c = t.container("grep", "Cpus_allowed_list", "/proc/self/status")
@@ -45,17 +41,7 @@ def _(t):
     equal(succeeds(c.exec("grep", "Cpus_allowed_list", "/proc/self/status", before_exec=taskset(0))).out.split()[1], own, "exec")
 
 
-@case("an exec that lasts keeps the CPU affinity that its caller gave it", needs=[two_cpus])
-def _(t):
-    c = t.container("sleep", "100").started()
-    call = c.exec("sh", "-c", "echo begun; sleep 100", wait=False)
-    eventually(lambda: call.out.read_text() == "begun\n", "the program runs")
-    eventually(lambda: os.sched_getaffinity(call.pid) == os.sched_getaffinity(0), "the runtime may run where its caller may")
-    succeeds(c.delete("--force"))
-    call.wait(10)
-
-
-@case("execCPUAffinity is for exec alone: initial while it enters, final afterwards", needs=[two_cpus], runc="only since 1.3")
+@case("execCPUAffinity is for exec alone: initial while it enters, final afterwards", needs=[environment.two_cpus], runc="only since 1.3")
 def _(t):
     c = t.container("sleep", "100")
     c.process["execCPUAffinity"] = {"initial": "0", "final": "1"}

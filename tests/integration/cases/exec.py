@@ -2,6 +2,7 @@
 import json
 import os
 
+from harness import environment
 from harness.cases import case
 from harness.checks import contains, equal, eventually, fails, lacks, succeeds
 
@@ -136,3 +137,13 @@ def _(t):
     c = t.container("sleep", "100").started()
     for _ in range(50):
         equal(c.exec("true").code, 0, "exit code")
+
+
+@case("an exec that lasts keeps the CPU affinity that its caller gave it", needs=[environment.two_cpus])
+def _(t):
+    c = t.container("sleep", "100").started()
+    call = c.exec("sh", "-c", "echo begun; sleep 100", wait=False)
+    eventually(lambda: call.out.read_text() == "begun\n", "the program runs")
+    eventually(lambda: os.sched_getaffinity(call.pid) == os.sched_getaffinity(0), "the runtime may run where its caller may")
+    succeeds(c.delete("--force"))
+    call.wait(10)

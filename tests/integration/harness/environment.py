@@ -53,21 +53,16 @@ def hierarchies():
     return [pathlib.Path(point) for point, kind in mounts() if kind in ("cgroup", "cgroup2")]
 
 
-def entrances(pid):
-    """What a process opens to come into the cgroups of pid: `tasks` of each of v1, the directory of cgroup2."""
-    paths = {}
-    for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-        _, names, path = line.split(":", 2)
-        paths.update((name.removeprefix("name="), path) for name in names.split(","))
-    return [pathlib.Path(point + paths[""]) if kind == "cgroup2" else pathlib.Path(point + paths[pathlib.Path(point).name.split(",")[0]], "tasks")
-            for point, kind in mounts() if kind in ("cgroup", "cgroup2")]
-
-
 def controllers():
     """Controllers that this layout can really limit with."""
     if host_layout() == "v2":
         return set((CGROUP / "cgroup.controllers").read_text().split())
     return {name for point in hierarchies() for name in point.name.split(",")}
+
+
+def two_cpus():
+    """A need: two things can run at once."""
+    return None if len(os.sched_getaffinity(0)) > 1 else "this machine has one CPU"
 
 
 def idmapped_tmpfs():
@@ -87,12 +82,24 @@ def why_no_controller(name):
     return f"no v1 hierarchy here has the controller {name}"
 
 
-def cgroup_of(pid, controller):
-    """The directory of pid's cgroup for controller under /sys/fs/cgroup."""
+def _cgroup_paths(pid):
+    """By controller, or name of a v1 hierarchy, or "" for cgroup2."""
+    paths = {}
     for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, names, path = line.split(":", 2)
-        if host_layout() == "v2" and not names:
-            return CGROUP / path.lstrip("/")
-        if host_layout() != "v2" and controller in names.split(","):
-            return CGROUP / controller / path.lstrip("/")
-    raise AssertionError(f"process {pid} is in no cgroup of {controller}")
+        paths.update((name.removeprefix("name="), path.lstrip("/")) for name in names.split(","))
+    return paths
+
+
+def cgroup_of(pid, controller):
+    """The directory of pid's cgroup for controller under /sys/fs/cgroup."""
+    v2, paths = host_layout() == "v2", _cgroup_paths(pid)
+    assert ("" if v2 else controller) in paths, f"process {pid} is in no cgroup of {controller}"
+    return CGROUP / paths[""] if v2 else CGROUP / controller / paths[controller]
+
+
+def entrances(pid):
+    """What a process opens to come into the cgroups of pid: `tasks` of each of v1, the directory of cgroup2."""
+    paths = _cgroup_paths(pid)
+    places = [point / paths.get(point.name.split(",")[0], paths.get("", "")) for point in hierarchies()]
+    return [place / "tasks" if (place / "tasks").exists() else place for place in places]
