@@ -83,11 +83,11 @@ def why_no_controller(name):
 
 
 def _cgroup_paths(pid):
-    """By controller, or name of a v1 hierarchy, or "" for cgroup2."""
+    """By controller, "name=…" of a v1 hierarchy without one, "" for cgroup2."""
     paths = {}
     for line in pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, names, path = line.split(":", 2)
-        paths.update((name.removeprefix("name="), path.lstrip("/")) for name in names.split(","))
+        paths.update((name, path.lstrip("/")) for name in names.split(","))
     return paths
 
 
@@ -100,6 +100,6 @@ def cgroup_of(pid, controller):
 
 def entrances(pid):
     """What a process opens to come into the cgroups of pid: `tasks` of each of v1, the directory of cgroup2."""
-    paths = _cgroup_paths(pid)
+    paths = {name.removeprefix("name="): path for name, path in _cgroup_paths(pid).items()}
     places = [point / paths.get(point.name.split(",")[0], paths.get("", "")) for point in hierarchies()]
     return [place / "tasks" if (place / "tasks").exists() else place for place in places]
